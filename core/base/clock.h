@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two clocks. Wall time stamps events and records; monotonic time runs timers.
+ * A test replaces both with clock_set_test(); [any thread]. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* UTC microseconds since 1970. */
+int64_t clock_wall_us(void);
+
+/* Monotonic microseconds from an arbitrary start. */
+int64_t clock_mono_us(void);
+
+/* Both clocks stand at these values until set again; wall_us < 0 gives the real clocks back. */
+void clock_set_test(int64_t wall_us, int64_t mono_us);
+
+#endif

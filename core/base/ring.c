@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct slot {
+	_Atomic size_t seq; /* == position: free for the push at that position; == position + 1: filled */
+	void *item;
+};
+
+struct ring {
+	_Alignas(64) _Atomic size_t head; /* next position to push */
+	_Alignas(64) _Atomic size_t tail; /* next position to pop; written by the consumer only */
+	size_t mask;
+	struct slot slots[];
+};
+
+struct ring *ring_open(size_t slots)
+{
+	MUST(slots >= 2 && (slots & (slots - 1)) == 0);
+	size_t bytes = sizeof(struct ring) + slots * sizeof(struct slot);
+	struct ring *r = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+	MUST(r != NULL);
+	atomic_init(&r->head, 0);
+	atomic_init(&r->tail, 0);
+	r->mask = slots - 1;
+	for (size_t i = 0; i < slots; i++) {
+		atomic_init(&r->slots[i].seq, i);
+		r->slots[i].item = NULL;
+	}
+	return r;
+}
+
+void ring_close(struct ring *r)
+{
+	free(r);
+}
+
+bool ring_push(struct ring *r, void *item)
+{
+	size_t at = atomic_load_explicit(&r->head, memory_order_relaxed);
+	for (;;) {
+		struct slot *s = &r->slots[at & r->mask];
+		size_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+		if (seq == at) {
+			if (atomic_compare_exchange_weak_explicit(
+				    &r->head, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
+				s->item = item;
+				atomic_store_explicit(&s->seq, at + 1, memory_order_release);
+				return true;
+			}
+		} else if (seq < at) {
+			return false;
+		} else {
+			at = atomic_load_explicit(&r->head, memory_order_relaxed);
+		}
+	}
+}
+
+void *ring_pop(struct ring *r)
+{
+	size_t at = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	struct slot *s = &r->slots[at & r->mask];
+	if (atomic_load_explicit(&s->seq, memory_order_acquire) != at + 1)
+		return NULL;
+	void *item = s->item;
+	atomic_store_explicit(&s->seq, at + r->mask + 1, memory_order_release);
+	atomic_store_explicit(&r->tail, at + 1, memory_order_relaxed);
+	return item;
+}
+
+size_t ring_depth(const struct ring *r)
+{
+	size_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	size_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+	return head > tail ? head - tail : 0;
+}
+
+/* ---- gate ---- */
+
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	_Atomic bool knocked;
+	bool asleep; /* under lock */
+};
+
+struct gate *gate_open(void)
+{
+	struct gate *g = calloc(1, sizeof *g);
+	MUST(g != NULL);
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return g;
+}
+
+void gate_close(struct gate *g)
+{
+	if (!g)
+		return;
+	pthread_cond_destroy(&g->cond);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
+void gate_knock(struct gate *g)
+{
+	/* Whoever finds the flag set already need not wake: the setter does, or the sleeper is about to look. */
+	if (atomic_exchange(&g->knocked, true))
+		return;
+	pthread_mutex_lock(&g->lock);
+	if (g->asleep)
+		pthread_cond_signal(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static struct timespec deadline_after(int64_t us)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += us / 1000000;
+	ts.tv_nsec += us % 1000000 * 1000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	return ts;
+}
+
+bool gate_wait(struct gate *g, int64_t timeout_us)
+{
+	if (atomic_exchange(&g->knocked, false))
+		return true;
+	if (timeout_us == 0)
+		return false;
+	struct timespec until = deadline_after(timeout_us > 0 ? timeout_us : 0);
+	pthread_mutex_lock(&g->lock);
+	g->asleep = true;
+	int rc = 0;
+	while (!atomic_load(&g->knocked) && rc == 0)
+		rc = timeout_us < 0 ? pthread_cond_wait(&g->cond, &g->lock)
+				    : pthread_cond_timedwait(&g->cond, &g->lock, &until);
+	g->asleep = false;
+	pthread_mutex_unlock(&g->lock);
+	return atomic_exchange(&g->knocked, false);
+}

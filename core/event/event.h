@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event: its JSON form, its form on disk, and the rules it must meet.
+ *
+ * The struct is the public one (tally/plugin.h). A door reads JSON into it, encodes its spool form, and from then on
+ * every station reads that form in place: strings of a decoded event are slices of the record. [any thread] */
+#ifndef EVENT_EVENT_H
+#define EVENT_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/str.h"
+
+#define EVENT_NAME_MAX 128
+#define EVENT_ID_MAX 128
+#define EVENT_URL_MAX 2048
+#define EVENT_PROPS_MAX 64
+#define EVENT_PROP_KEY_MAX 64
+#define EVENT_PROP_TEXT_MAX 4096
+
+/* Why an event was rejected. code is a short constant for the answer and the counters ("invalid_time",
+ * "missing_name", "too_long", "invalid_utf8", "invalid_type", "too_many_props", "event_too_large",
+ * "time_out_of_range", "not_an_object", "invalid_json", "control_character", "number_out_of_range", "too_deep"). */
+struct event_error {
+	const char *code;
+	const char *field; /* static or in the arena; "" if none */
+	char message[160]; /* for a person: what, where, remedy */
+};
+
+struct event_limits {
+	size_t event_bytes; /* of one event's JSON */
+	unsigned depth;
+	size_t max_events; /* in one body */
+};
+
+/* Renames of a source (`map:`): tally's field or "props.x" to the key it has in what is sent. */
+struct event_map {
+	struct tally_str field; /* "name", "visitor", "props.item", … */
+	struct tally_str key;   /* top-level key as sent */
+};
+
+/* What a site allows; found by the caller's function, since only it knows the configuration. */
+struct event_site {
+	int64_t past_us; /* how old an event may be; INT64_MAX = any */
+	int64_t future_us;
+};
+
+struct event_context {
+	struct event_limits limits;
+	const struct event_map *map;
+	size_t nmap;
+	struct tally_str default_site;                                      /* never empty */
+	struct tally_str default_visitor;                                   /* for events without one; may be empty */
+	int64_t now_us;                                                     /* time of receipt */
+	const struct event_site *(*site)(void *arg, struct tally_str name); /* never NULL */
+	void *site_arg;
+};
+
+/* ---- a body with events: one object, an array of objects, or NDJSON; the bytes decide ---- */
+
+/* Called for each event in order, index from 0: ev is NULL and err set if it is rejected. ev and what it points to
+ * live in the arena or the body. Return 0 to go on, else the scan stops with that value. */
+typedef int (*event_sink_fn)(void *arg, size_t index, struct tally_event *ev, const struct event_error *err);
+
+/* 0, what the callback returned, or -EINVAL: the body cannot be parsed at all (err says where); -E2BIG: more than
+ * limits.max_events. In an array a syntax error ends the body: it is -EINVAL and what was reported before is to be
+ * dropped by the caller. In NDJSON a broken line is one rejected event. An id is made (UUIDv7) where none is given. */
+must_check int event_read_body(const struct event_context *cx, struct arena *a, struct tally_str body, event_sink_fn fn,
+	void *arg, struct event_error *err);
+
+/* One object, whole. 0 or -EINVAL with err. */
+must_check int event_read_json(const struct event_context *cx, struct arena *a, struct tally_str json,
+	struct tally_event *ev, struct event_error *err);
+
+/* The checks of event_read_json() on an event made otherwise (CSV, pixel): lengths, UTF-8, time window, id. */
+must_check int event_check(
+	const struct event_context *cx, struct arena *a, struct tally_event *ev, struct event_error *err);
+
+/* ---- on disk: little-endian, self-delimiting, padded to 8 bytes, strings read in place ---- */
+
+size_t event_spool_bytes(const struct tally_event *ev);
+
+/* Assumes: out has event_spool_bytes(ev). Returns that size. lsn, idx and received_us are not part of the form. */
+size_t event_encode(const struct tally_event *ev, void *out);
+
+/* Reads the event at p; its strings are slices of p, its props an array in the arena. Returns the bytes it takes, or
+ * -EBADMSG: lengths contradict (never reads past len). */
+must_check int64_t event_decode(const void *p, size_t len, struct arena *a, struct tally_event *ev);
+
+/* The next event's size without decoding it, or -EBADMSG. */
+must_check int64_t event_spool_skip(const void *p, size_t len);
+
+/* ---- JSON out ---- */
+
+/* The props as a JSON object: strings quoted, numbers as sent, bools bare. "{}" if there are none. */
+struct tally_str event_props_json(const struct tally_event *ev, struct arena *a);
+
+/* The event as it could be sent again: every field it has, the time in ISO 8601 UTC. */
+struct tally_str event_to_json(const struct tally_event *ev, struct arena *a);
+
+/* ---- ids ---- */
+
+#define UUID_TEXT 36
+
+/* UUIDv7 (RFC 9562): 48 bits of milliseconds, 12 of a counter within the millisecond, 62 random; never the same twice
+ * in one process, increasing per thread. out gets 36 characters, no NUL. */
+void event_make_id(int64_t now_us, char out[UUID_TEXT]);
+
+#endif

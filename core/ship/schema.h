@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of a store, described once: sinks create and fill them from this, the desk reads by it, docs/schema.md is
+ * printed from it. A rollup's columns follow from its declaration:
+ *   dimension  event:name -> event_name, event:page -> event_page, event:props:x -> props_x (letters outside [a-z0-9_]
+ *              become _xx hex)
+ *   events -> events; pageviews -> pageviews; visitors -> visitors_hll (BLOB, HLL) and visitors (INT, ESTIMATE)
+ *   sum:F -> sum_F and count_F; min:F -> min_F; max:F -> max_F   (F: value, or props_x) */
+#ifndef SHIP_SCHEMA_H
+#define SHIP_SCHEMA_H
+
+#include <tally/sink.h>
+
+#include "base/arena.h"
+
+#define SCHEMA_VERSION 1
+
+enum schema_event_column { /* tally_event, in this order */
+	EVC_NODE,
+	EVC_LSN,
+	EVC_IDX, /* key */
+	EVC_SITE,
+	EVC_ID,
+	EVC_NAME,
+	EVC_TIME,
+	EVC_RECEIVED,
+	EVC_VISITOR,
+	EVC_USER,
+	EVC_HOST,
+	EVC_PAGE,
+	EVC_REFERRER,
+	EVC_VALUE,
+	EVC_WEIGHT,
+	EVC_PROPS,
+	EVC_COLUMNS
+};
+
+/* The fixed tables, in this order. */
+enum schema_table {
+	SCHEMA_EVENT,    /* one row an event, insert only; index site, time */
+	SCHEMA_DEAD,     /* node, line, lsn, idx | site, time, code, error, raw (JSON bytes) */
+	SCHEMA_REVISION, /* site, day (UTC, us), node | lsn, generation */
+	SCHEMA_LEDGER, /* node, line, site | stored, dead, thinned, lost   (ADD): the terms of /v1/ledger of this line */
+	SCHEMA_META,   /* name | value (FIRST), horizon (MAX): see ship/meta.h */
+	SCHEMA_FIXED
+};
+
+/* Columns of a rollup table that every one has, before its dimensions and metrics. */
+enum schema_rollup_column { RLC_SITE, RLC_GRAIN, RLC_BUCKET, RLC_KEY, RLC_NODE, RLC_FIXED };
+
+struct schema_rollup {
+	const struct tally_rollup *rollup;
+	struct tally_table table;      /* "tally_rollup_NAME" */
+	const uint32_t *metric_column; /* first column of each metric */
+	uint32_t first_dim;            /* column of dimension 0; the others follow */
+};
+
+struct schema {
+	struct tally_table fixed[SCHEMA_FIXED];
+	const struct schema_rollup *rollups;
+	size_t nrollups;
+	const struct tally_table *const *tables; /* all of them, for tally_sink_host.tables */
+	size_t ntables;
+};
+
+/* Everything lives in the arena; rollups are borrowed and must outlive it. */
+const struct schema *schema_make(struct arena *a, const struct tally_rollup *rollups, size_t n);
+
+/* 16-byte key of a rollup row: keyed hash of its length-prefixed dimension values under `hash_key`. */
+void schema_rollup_key(const uint8_t hash_key[16], const struct tally_str *dims, size_t n, uint8_t out[16]);
+
+#endif

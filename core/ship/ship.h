@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One sink's thread: takes batches from its line, writes them with retry, and says what became of them.
+ *
+ * Policy is here and nowhere else: capped full-jitter backoff, a breaker, what each error class means. A ship never
+ * decides about events: on anything but a commit it hands the position back and the line starts there again. */
+#ifndef SHIP_SHIP_H
+#define SHIP_SHIP_H
+
+#include <stdbool.h>
+#include <tally/sink.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "conf/conf.h"
+#include "ship/meta.h"
+#include "ship/schema.h"
+
+enum ship_outcome {
+	SHIP_STORED,  /* committed, or found committed after a lost answer (recovered = 1) */
+	SHIP_REWIND,  /* throw the batch and all state away, start at `position` */
+	SHIP_BAD_ROW, /* as REWIND, and the row named by rows_index, row is to become a dead letter */
+	SHIP_CLOSED   /* the ship was closed; nothing is known */
+};
+
+struct ship_report {
+	enum ship_outcome outcome;
+	struct tally_position position; /* where the store stands now */
+	const struct meta *meta;        /* REWIND: what the store remembers; lives until the next REWIND report */
+	bool recovered;
+	size_t rows_index, row;
+	int code;
+	char message[256];
+};
+
+struct ship_stats {
+	uint64_t batches, rows, retries[8]; /* retries by enum tally_sink_rc */
+	uint64_t recovered, reconnects;
+	bool connected, breaker_open, stopped; /* stopped: waits for an operator (STOP) */
+	int64_t last_commit_us, last_error_us; /* wall; 0 = never */
+	int64_t write_us;                      /* last commit took */
+	char error[256];                       /* last one, "" once it writes again */
+};
+
+struct ship;
+
+/* sink's instance is opened (options checked), no connection made. -EINVAL with why. */
+must_check int ship_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,
+	const struct schema *schema, const char *node_uuid, struct ship **out, char why[512]);
+
+/* [line] Asks for the store's position; the answer comes as a REWIND report (retried until it is known). */
+void ship_ask_position(struct ship *s);
+
+/* [line] Lends a batch until its report comes. Assumes: no other batch or question is under way. */
+void ship_send(struct ship *s, const struct tally_batch *batch);
+
+/* [line] Takes the report if there is one. */
+bool ship_report(struct ship *s, struct ship_report *out);
+
+/* Called from the ship's thread when a report is ready. */
+void ship_on_report(struct ship *s, void (*fn)(void *arg), void *arg);
+
+/* [any thread] */
+void ship_stats(const struct ship *s, struct ship_stats *out);
+/* [any thread] Try now instead of at the end of the backoff (tally flush, an operator's reload). */
+void ship_nudge(struct ship *s);
+
+/* [any thread] the sink and its instance, for readers (reader_open). */
+const struct tally_sink *ship_sink(const struct ship *s);
+void *ship_sink_self(const struct ship *s);
+
+/* Gives up the retry under way, joins the thread, closes the sink. */
+void ship_close(struct ship *s);
+
+#endif

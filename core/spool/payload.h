@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is inside the records that carry events.
+ *
+ * EVENTS:  u32 terms bytes, terms, u32 n, n events in spool form.
+ * REDIS:   u32 head bytes, head (the redis door's own), u32 n, n events. No terms: nothing is counted while pending.
+ * RELEASE: u32 terms bytes, terms, u64 lsn of its REDIS record, u32 n, n verdict bytes (enum payload_verdict).
+ * VOID:    u32 0, u64 lsn of its REDIS record.
+ * CHECKPOINT: the ledger's terms, absolute, as of this place.
+ * DEAD:    u32 0, u16 line name bytes, name, u64 lsn, u32 idx, i32 code, u16 message bytes, message:
+ *          that event of that line is a dead letter.
+ * `terms` are counts since the last group of what was refused, dropped, doubled and rejected (core/meter). */
+#ifndef SPOOL_PAYLOAD_H
+#define SPOOL_PAYLOAD_H
+
+enum payload_verdict { PAYLOAD_TAKEN = 0, PAYLOAD_NOT_TAKEN = 1 };
+
+#endif
