@@ -48,13 +48,15 @@ struct meter_series;
  * series of a metric the rest share one labelled "other". */
 struct meter_series *meter_get(enum meter_metric m, struct tally_str l1, struct tally_str l2, struct tally_str l3);
 
-void meter_add(struct meter_series *s, int64_t by);
+void meter_add(struct meter_series *s, int64_t by);         /* counters and gauges */
 void meter_set(struct meter_series *s, double value);       /* gauges */
 void meter_observe(struct meter_series *s, double seconds); /* histograms */
-int64_t meter_value(const struct meter_series *s);
+int64_t meter_value(const struct meter_series *s);          /* of a histogram: how many were observed */
 
-/* Called before every print, to set gauges. */
+/* fn is called before every print, on the printing thread, to set gauges; at most 32 are kept. It must not print or
+ * call these two. After meter_off_print() it is not called any more. */
 void meter_on_print(void (*fn)(void *arg), void *arg);
+void meter_off_print(void (*fn)(void *arg), void *arg);
 
 /* The whole of /metrics. */
 struct tally_str meter_print(struct arena *a);
