@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+# One line a target: its corpus is tests/fuzz/corpus/NAME.
+EXTRA_DIST += tests/fuzz/corpus
+CLEANFILES += crash-*
+
+check_PROGRAMS += tests/fuzz/fuzz_terms
+tests_fuzz_fuzz_terms_SOURCES = tests/fuzz/fuzz_terms.c tests/fuzz/run.c
