@@ -12,6 +12,9 @@ int64_t clock_wall_us(void);
 /* Monotonic microseconds from an arbitrary start. */
 int64_t clock_mono_us(void);
 
+/* The same in nanoseconds, for measuring how long a call took. */
+int64_t clock_mono_ns(void);
+
 /* Both clocks stand at these values until set again; wall_us < 0 gives the real clocks back. */
 void clock_set_test(int64_t wall_us, int64_t mono_us);
 

@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+libtallycore_la_SOURCES += \
+	core/plug/chain.c \
+	core/plug/change.c \
+	core/plug/describe.c \
+	core/plug/file.c \
+	core/plug/host.c \
+	core/plug/inner.h \
+	core/plug/load.c \
+	core/plug/options.c \
+	core/plug/pipeline.c \
+	core/plug/plug.h \
+	core/plug/set.c \
+	core/plug/stations.c

@@ -40,6 +40,9 @@ void plug_set_unref(struct plug_set *s);
 size_t plug_set_files(const struct plug_set *s, const struct plug_file **first);
 const struct tally_sink *plug_set_sink(const struct plug_set *s, const char *name); /* NULL = not found */
 
+/* Why there is no sink or plugin of this name, in a sentence: its file was refused, or the nearest name there is. */
+void plug_set_why_not(const struct plug_set *s, bool sink, const char *name, char why[512]);
+
 /* Vets one file and describes it as text (tallyd -l FILE.so): 0 fine, -EINVAL refused. */
 must_check int plug_describe(const char *path, struct arena *a, struct tally_str *text);
 
@@ -65,10 +68,12 @@ void plug_services_set(const struct plug_services *services);
 /* ---- chains ---- */
 
 /* Opens one instance of every plugin of the pipeline that has a hook at this station. owner: the line, desk or ledger,
- * handed back to the services. An instance whose open fails is refused: logged by name with the plugin's own words; if
+ * handed back to the services. The chain keeps the set; c must outlive it. An instance whose open fails is refused: logged by name with the plugin's own words; if
  * strict (start, or `-t`) that is -EINVAL with why, else the chain goes on without it. */
 must_check int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station station, void *owner,
 	bool strict, struct plug_chain **out, char why[512]);
+/* An instance whose work is under way is closed at its last done(), on this station; until then its calls still reach
+ * the services of the owner, which must know by the request's id that it holds nothing any more. */
 void plug_chain_close(struct plug_chain *ch);
 size_t plug_chain_len(const struct plug_chain *ch);
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The open instances of one station: made in pipeline order, closed in the reverse. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plug/inner.h"
+
+static const char *const hook_names[HOOKS] = {
+	[HOOK_ADMIT] = "admit",
+	[HOOK_FORGET] = "forget",
+	[HOOK_SETTLE] = "settle",
+	[HOOK_RECALL] = "recall",
+	[HOOK_EVENT] = "event",
+	[HOOK_TICK] = "tick",
+	[HOOK_FLUSH] = "flush",
+	[HOOK_RESET] = "reset",
+	[HOOK_REQUEST] = "request",
+	[HOOK_ANSWERED] = "answered",
+};
+
+/* Which hooks a plugin has at a station, as bits of enum plug_hook. */
+static unsigned hooks_at(const struct tally_plugin *p, enum tally_station station)
+{
+	switch (station) {
+	case TALLY_LEDGER:
+		return (unsigned)(!!p->admit << HOOK_ADMIT | !!p->forget << HOOK_FORGET | !!p->settle << HOOK_SETTLE |
+				  !!p->recall << HOOK_RECALL);
+	case TALLY_LINE:
+		return (unsigned)(!!p->event << HOOK_EVENT | !!p->tick << HOOK_TICK | !!p->flush << HOOK_FLUSH |
+				  !!p->reset << HOOK_RESET);
+	case TALLY_DESK:
+		return (unsigned)(!!p->request << HOOK_REQUEST | !!p->answered << HOOK_ANSWERED);
+	case TALLY_DOOR:
+		break;
+	}
+	return 0;
+}
+
+bool plug_say_once(struct tally_instance *in, enum plug_said what)
+{
+	bool first = !(in->said & what);
+	in->said |= what;
+	return first;
+}
+
+static struct tally_instance *make_instance(struct plug_set *s, const struct plug_stage *stage, const struct conf *c,
+	enum tally_station station, void *owner)
+{
+	struct tally_instance *in = calloc(1, sizeof *in);
+	MUST(in != NULL);
+	plug_set_ref(s);
+	in->set = s;
+	in->stage = stage;
+	in->plugin = stage->plugin;
+	in->conf = c;
+	in->station = station;
+	in->owner = owner;
+	snprintf(in->room, sizeof in->room, "plugin %s", stage->name);
+	unsigned hooks = hooks_at(stage->plugin, station);
+	for (unsigned h = 0; h < HOOKS; h++)
+		if (hooks & 1u << h)
+			in->timers[h].series =
+				meter_get(M_PLUGIN_SECONDS, str_of(stage->name), str_of(hook_names[h]), str_of(""));
+	return in;
+}
+
+/* open() of the plugin. -EINVAL with why, in its own words if it gave any. */
+static int open_instance(struct tally_instance *in, char why[PLUG_WHY])
+{
+	char words[PLUG_WHY] = "";
+	in->why = words;
+	int rc = in->plugin->open ? in->plugin->open(&plug_host, in, &in->self) : 0;
+	in->why = NULL;
+	if (rc == 0 && !in->option_misuse)
+		return 0;
+	if (rc == 0 && in->plugin->close)
+		in->plugin->close(in->self);
+	if (in->option_misuse)
+		return plug_refuse(why, "plugin %s: asks for an option that its table does not have; mend the plugin",
+			in->stage->name);
+	return plug_refuse(why, "plugin %s: %.470s", in->stage->name, words[0] ? words : strerror(rc < 0 ? -rc : rc));
+}
+
+static void drop_instance(struct tally_instance *in)
+{
+	plug_set_unref(in->set);
+	free(in);
+}
+
+void plug_instance_free(struct tally_instance *in)
+{
+	if (in->plugin->close)
+		in->plugin->close(in->self);
+	drop_instance(in);
+}
+
+int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station station, void *owner, bool strict,
+	struct plug_chain **out, char why[512])
+{
+	struct plug_chain *ch = calloc(1, sizeof *ch);
+	MUST(ch != NULL);
+	ch->in = calloc(s->nstages + 1, sizeof(struct tally_instance *));
+	MUST(ch->in != NULL);
+	for (size_t i = 0; i < s->nstages; i++) {
+		if (!hooks_at(s->stages[i].plugin, station))
+			continue;
+		struct tally_instance *in = make_instance(s, &s->stages[i], c, station, owner);
+		if (open_instance(in, why) == 0) {
+			ch->in[ch->n++] = in;
+			continue;
+		}
+		drop_instance(in);
+		if (strict) {
+			plug_chain_close(ch);
+			return -EINVAL;
+		}
+		log_error("plug", "%s; goes on without it", why);
+	}
+	*out = ch;
+	return 0;
+}
+
+void plug_chain_close(struct plug_chain *ch)
+{
+	if (!ch)
+		return;
+	while (ch->n > 0) {
+		struct tally_instance *in = ch->in[--ch->n];
+		if (in->jobs == 0)
+			plug_instance_free(in);
+		else
+			in->closing = true;
+	}
+	free(ch->in);
+	free(ch);
+}
+
+size_t plug_chain_len(const struct plug_chain *ch)
+{
+	return ch->n;
+}

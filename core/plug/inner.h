@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share.
+ *
+ *   plug_lib       one loaded shared object; counted, shared by the sets that found the same file
+ *   plug_set       files looked at, and the pipeline made of them; counted, immutable once made
+ *   plug_stage     one place in the pipeline: a plugin and its option values
+ *   plug_chain     the instances of one station
+ *   tally_instance one open plugin; holds a reference to the set, so nothing it needs goes before it
+ */
+#ifndef PLUG_INNER_H
+#define PLUG_INNER_H
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "meter/meter.h"
+#include "plug/plug.h"
+#include "zone/zone.h"
+
+#define PLUG_NAME_MAX 32    /* of a plugin, with its NUL */
+#define PLUG_OPTIONS_MAX 64 /* in one table */
+#define PLUG_REASON_MAX 32  /* with its NUL */
+#define PLUG_WHY 512
+
+/* Writes the reason and returns -EINVAL. */
+int plug_refuse(char why[PLUG_WHY], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- file.c: is this file one to be loaded? ---- */
+
+/* Opens the file and looks at it without running anything of it. The descriptor, or -EINVAL with why (reason and
+ * remedy). st: what was looked at. */
+must_check int plug_file_vet(const char *path, struct stat *st, char why[PLUG_WHY]);
+
+/* The folder that holds plugins: may anybody else put a file there? 0 or -EINVAL with why. */
+must_check int plug_dir_vet(const char *dir, char why[PLUG_WHY]);
+
+/* ---- load.c ---- */
+
+struct plug_lib {
+	atomic_uint refs;
+	void *handle;
+	struct stat st;             /* of the file when it was loaded */
+	struct tally_plugin plugin; /* as much as both sides know, the rest zero */
+	struct tally_sink sink;
+	bool is_plugin, is_sink;
+};
+
+/* Vets, loads and checks one file. loaded: libraries that may hold it already, NULL for none. -EINVAL with why; name is
+ * "" if that could not be read. */
+must_check int plug_lib_open(const char *path, struct plug_lib *const *loaded, size_t nloaded, struct plug_lib **out,
+	char name[PLUG_NAME_MAX], char why[PLUG_WHY]);
+void plug_lib_unref(struct plug_lib *lib);
+
+/* ---- options.c ---- */
+
+struct plug_value {
+	const char *name;
+	uint32_t type; /* enum tally_option_type */
+	int64_t i;     /* INT, BOOL, SIZE (bytes), TIME (us) */
+	double d;      /* FLOAT */
+	const char *s; /* STRING */
+};
+
+/* Names, types and defaults of a table are such that plug_options_parse() can use it. -EINVAL with why. */
+must_check int plug_options_vet(const struct tally_option *table, char why[PLUG_WHY]);
+
+/* A value for every row of the table, given or default. who: "plugin dedup", place: of the whole entry. -EINVAL with
+ * why: an unknown name (names the nearest), a bad value, one that must be given. Strings are copied to the arena. */
+must_check int plug_options_parse(const struct tally_option *table, const struct conf_pair *given, size_t ngiven,
+	const char *who, const char *place, struct arena *a, struct plug_value **out, size_t *nout, char why[PLUG_WHY]);
+
+/* What kind of value: "a size (64MiB)". */
+const char *plug_option_words(uint32_t type);
+
+/* ---- set.c ---- */
+
+struct plug_stage {
+	const char *name;
+	const struct tally_plugin *plugin; /* in its library */
+	struct plug_value *values;
+	size_t nvalues;
+};
+
+struct plug_set {
+	atomic_uint refs;
+	struct arena arena; /* everything below */
+	const char *dir;
+	struct plug_file *files; /* in order of their names */
+	struct plug_lib **libs;  /* of each file, NULL = refused */
+	size_t nfiles;
+	struct plug_stage *stages;
+	size_t nstages;
+	struct tally_rollup *rollups;
+	size_t nrollups;
+};
+
+const char *plug_base_name(const char *path);
+
+/* ---- pipeline.c ---- */
+
+/* Assumes: the files are found. -EINVAL with why: the configuration names what is not there, or gives it options it
+ * does not have. */
+must_check int plug_pipeline_make(struct plug_set *s, const struct conf *c, char why[PLUG_WHY]);
+void plug_rollups_make(struct plug_set *s, const struct conf *c);
+
+/* ---- chain.c ---- */
+
+enum plug_hook {
+	HOOK_ADMIT,
+	HOOK_FORGET,
+	HOOK_SETTLE,
+	HOOK_RECALL,
+	HOOK_EVENT,
+	HOOK_TICK,
+	HOOK_FLUSH,
+	HOOK_RESET,
+	HOOK_REQUEST,
+	HOOK_ANSWERED,
+	HOOKS
+};
+
+struct plug_timer {
+	struct meter_series *series; /* NULL = the plugin has no such hook */
+	uint32_t calls;
+};
+
+struct tally_instance {
+	const struct tally_plugin *plugin;
+	const struct plug_stage *stage;
+	struct plug_set *set; /* counted */
+	const struct conf *conf;
+	void *owner;
+	enum tally_station station;
+	void *self;
+	char room[PLUG_NAME_MAX + 8]; /* "plugin dedup", for the log */
+
+	struct arena *arena; /* [event, flush] of the batch; NULL elsewhere */
+	char reason[PLUG_REASON_MAX];
+	uint32_t retry_after_s;
+	struct plug_timer timers[HOOKS];
+
+	char *why;          /* [open] where fail() writes, PLUG_WHY bytes; NULL elsewhere */
+	bool option_misuse; /* asked for an option that its table does not have */
+	bool closing;       /* the chain is gone; closed at the last done() */
+	unsigned jobs;      /* under way */
+	unsigned said;      /* bits of enum plug_said: news that is told once */
+
+	/* the zone of the site asked for last */
+	char site[132];
+	size_t site_len;
+	const struct zone *zone;
+};
+
+enum plug_said { SAID_VERDICT = 1, SAID_CHANGED = 2, SAID_FAILED = 4, SAID_ROW = 8, SAID_REASON = 16, SAID_ALLOC = 32 };
+
+struct plug_chain {
+	struct plug_set *set;
+	enum tally_station station;
+	struct tally_instance **in;
+	size_t n;
+};
+
+void plug_instance_free(struct tally_instance *in);
+
+/* One line in the log for each kind of news and instance. */
+bool plug_say_once(struct tally_instance *in, enum plug_said what);
+
+/* ---- host.c ---- */
+
+extern const struct tally_host plug_host;
+
+/* ---- change.c ---- */
+
+int plug_prop_set(
+	struct tally_instance *in, struct tally_event *ev, struct tally_str key, struct tally_str text, uint32_t type);
+
+/* After event() of a plugin that changed something. 0, or a negative errno: the event does not fit any more. */
+must_check int plug_change_check(struct tally_instance *in, struct tally_event *ev, const struct tally_event *before);
+
+/* ---- what a hook cost, into tally_plugin_seconds ---- */
+
+#define PLUG_EVERY 0 /* masks for plug_time_begin: every call, or one in 64 where calls are as many as events */
+#define PLUG_SAMPLED 63
+
+/* 0 = this call is not measured. */
+static inline int64_t plug_time_begin(struct plug_timer *t, uint32_t mask)
+{
+	return (t->calls++ & mask) == 0 ? clock_mono_ns() : 0;
+}
+
+static inline void plug_time_end(struct plug_timer *t, int64_t begun)
+{
+	if (begun)
+		meter_observe(t->series, (double)(clock_mono_ns() - begun) / 1e9);
+}
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running the hooks of a chain: order, verdicts, and what each call cost. What a plugin returns that is no verdict of
+ * its hook never loses an event: it counts as PASS at the ledger and the desk, and sends the event to the dead letters
+ * at the line. */
+#include <errno.h>
+#include <string.h>
+
+#include "plug/inner.h"
+
+static void give_reason(const struct tally_instance *in, const char *otherwise, struct plug_verdict *out)
+{
+	out->plugin = in->stage->name;
+	out->reason = in->reason[0] ? in->reason : otherwise;
+	out->retry_after_s = in->retry_after_s;
+}
+
+static void clear_reason(struct tally_instance *in)
+{
+	in->reason[0] = 0;
+	in->retry_after_s = 0;
+}
+
+static void say_no_verdict(struct tally_instance *in, const char *hook, int rc)
+{
+	if (plug_say_once(in, SAID_VERDICT))
+		log_error(in->room, "%s() returns %d, which is none of its verdicts", hook, rc);
+}
+
+/* ---- ledger ---- */
+
+static int admit_one(struct tally_instance *in, uint64_t ticket, const struct tally_event *ev)
+{
+	clear_reason(in);
+	int64_t begun = plug_time_begin(&in->timers[HOOK_ADMIT], PLUG_SAMPLED);
+	int rc = in->plugin->admit(in->self, ticket, ev);
+	plug_time_end(&in->timers[HOOK_ADMIT], begun);
+	if (rc >= TALLY_PASS && rc <= TALLY_REFUSE)
+		return rc;
+	say_no_verdict(in, "admit", rc);
+	return TALLY_PASS;
+}
+
+static void forget_before(struct plug_chain *ch, size_t n, uint64_t ticket, const struct tally_event *ev)
+{
+	while (n-- > 0) {
+		struct tally_instance *in = ch->in[n];
+		if (!in->plugin->forget)
+			continue;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_FORGET], PLUG_SAMPLED);
+		in->plugin->forget(in->self, ticket, ev);
+		plug_time_end(&in->timers[HOOK_FORGET], begun);
+	}
+}
+
+int plug_admit(struct plug_chain *ch, uint64_t ticket, const struct tally_event *ev, struct plug_verdict *out)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		int rc = in->plugin->admit ? admit_one(in, ticket, ev) : TALLY_PASS;
+		if (rc == TALLY_PASS)
+			continue;
+		give_reason(in, rc == TALLY_DROP ? "dropped" : rc == TALLY_REFUSE ? "refused" : "duplicate", out);
+		forget_before(ch, i, ticket, ev);
+		return rc;
+	}
+	return TALLY_PASS;
+}
+
+void plug_settle(struct plug_chain *ch, uint64_t ticket, bool kept)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (!in->plugin->settle)
+			continue;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_SETTLE], PLUG_SAMPLED);
+		in->plugin->settle(in->self, ticket, kept);
+		plug_time_end(&in->timers[HOOK_SETTLE], begun);
+	}
+}
+
+void plug_recall(struct plug_chain *ch, const struct tally_event *ev)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (!in->plugin->recall)
+			continue;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_RECALL], PLUG_SAMPLED);
+		in->plugin->recall(in->self, ev);
+		plug_time_end(&in->timers[HOOK_RECALL], begun);
+	}
+}
+
+bool plug_has_admit(const struct plug_chain *ch)
+{
+	for (size_t i = 0; i < ch->n; i++)
+		if (ch->in[i]->plugin->admit)
+			return true;
+	return false;
+}
+
+/* ---- line ---- */
+
+static int event_one(struct tally_instance *in, struct arena *arena, struct tally_event *ev)
+{
+	struct tally_event before = *ev;
+	clear_reason(in);
+	in->arena = arena;
+	int64_t begun = plug_time_begin(&in->timers[HOOK_EVENT], PLUG_SAMPLED);
+	int rc = in->plugin->event(in->self, ev);
+	plug_time_end(&in->timers[HOOK_EVENT], begun);
+	in->arena = NULL;
+	if (memcmp(&before, ev, sizeof before) != 0) {
+		int bad = plug_change_check(in, ev, &before);
+		if (bad)
+			return bad;
+	}
+	if (rc <= TALLY_DROP || rc == TALLY_KEEP)
+		return rc;
+	say_no_verdict(in, "event", rc);
+	return -EPROTO;
+}
+
+int plug_event(struct plug_chain *ch, struct arena *arena, struct tally_event *ev, struct plug_verdict *out)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		int rc = in->plugin->event ? event_one(in, arena, ev) : TALLY_PASS;
+		if (rc == TALLY_PASS)
+			continue;
+		give_reason(in, rc == TALLY_DROP ? "dropped" : rc == TALLY_KEEP ? "kept" : "plugin_error", out);
+		return rc;
+	}
+	return TALLY_PASS;
+}
+
+static void say_failed(struct tally_instance *in, const char *hook, int rc)
+{
+	if (plug_say_once(in, SAID_FAILED))
+		log_error(in->room, "%s() failed: %s", hook, strerror(rc < 0 ? -rc : rc));
+}
+
+int plug_tick(struct plug_chain *ch, int64_t now_us)
+{
+	int first = 0;
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (!in->plugin->tick)
+			continue;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_TICK], PLUG_EVERY);
+		int rc = in->plugin->tick(in->self, now_us);
+		plug_time_end(&in->timers[HOOK_TICK], begun);
+		if (rc != 0)
+			say_failed(in, "tick", rc);
+		first = first ? first : rc;
+	}
+	return first;
+}
+
+int plug_flush(struct plug_chain *ch, struct arena *arena)
+{
+	int first = 0;
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (!in->plugin->flush)
+			continue;
+		in->arena = arena;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_FLUSH], PLUG_EVERY);
+		int rc = in->plugin->flush(in->self);
+		plug_time_end(&in->timers[HOOK_FLUSH], begun);
+		in->arena = NULL;
+		if (rc != 0)
+			say_failed(in, "flush", rc);
+		first = first ? first : rc;
+	}
+	return first;
+}
+
+void plug_reset(struct plug_chain *ch)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (!in->plugin->reset)
+			continue;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_RESET], PLUG_EVERY);
+		in->plugin->reset(in->self);
+		plug_time_end(&in->timers[HOOK_RESET], begun);
+	}
+}
+
+/* ---- desk ---- */
+
+static int request_one(struct tally_instance *in, const struct tally_request *rq)
+{
+	clear_reason(in);
+	int64_t begun = plug_time_begin(&in->timers[HOOK_REQUEST], PLUG_EVERY);
+	int rc = in->plugin->request(in->self, rq);
+	plug_time_end(&in->timers[HOOK_REQUEST], begun);
+	if (rc == TALLY_PASS || rc == TALLY_REFUSE || rc == TALLY_ANSWERED || rc == TALLY_HOLD)
+		return rc;
+	say_no_verdict(in, "request", rc);
+	return TALLY_PASS;
+}
+
+int plug_request(
+	struct plug_chain *ch, size_t from, const struct tally_request *rq, size_t *at, struct plug_verdict *out)
+{
+	for (size_t i = from; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		int rc = in->plugin->request ? request_one(in, rq) : TALLY_PASS;
+		if (rc == TALLY_PASS)
+			continue;
+		give_reason(in, "refused", out);
+		*at = i;
+		return rc;
+	}
+	return TALLY_PASS;
+}
+
+void plug_answered(struct plug_chain *ch, const struct tally_request *rq, const struct tally_answer *an)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (!in->plugin->answered)
+			continue;
+		int64_t begun = plug_time_begin(&in->timers[HOOK_ANSWERED], PLUG_EVERY);
+		in->plugin->answered(in->self, rq, an);
+		plug_time_end(&in->timers[HOOK_ANSWERED], begun);
+	}
+}
