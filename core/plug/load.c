@@ -3,7 +3,6 @@
  *
  * The descriptor is copied into a zeroed one of our own size: an older plugin has zeros in what it does not know, a
  * newer one may not use what we do not know. */
-#define _GNU_SOURCE /* dladdr1 */
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
