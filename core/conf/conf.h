@@ -79,10 +79,11 @@ struct conf_sink {
 	const char *place;
 };
 
-struct conf_redirects {
-	const char *const *hosts;
-	const char *secret;
-}; /* /v1/click: allowed hosts, HMAC key */
+struct conf_redirects {           /* /v1/click */
+	const char *const *hosts; /* allowed without a signature */
+	const char *secret;       /* HMAC key, or NULL: from secret_text or secret_file */
+	const char *secret_text, *secret_file;
+};
 
 struct conf {
 	struct arena arena;
@@ -110,7 +111,7 @@ struct conf {
 	const char *keys_file;              /* or NULL */
 	struct conf_redirects redirects;
 
-	const struct conf_site *sites; /* at least "default" */
+	const struct conf_site *sites; /* "default" first, the others by name; conf_site() finds one */
 	size_t nsites;
 	const struct conf_source *sources;
 	size_t nsources;
@@ -131,7 +132,7 @@ struct conf_error {
 }; /* file:line:column: message */
 
 /* 0 or -EINVAL (err says what, where and the nearest known name), -ENOENT. path NULL = all defaults.
- * overrides: data_dir, plugin_dir, listen from the command line, NULL = as in the file. */
+ * data_dir, plugin_dir: from the command line, NULL = as in the file. [one thread at a time: reads the environment] */
 must_check int conf_load(
 	const char *path, const char *data_dir, const char *plugin_dir, struct conf **out, struct conf_error *err);
 void conf_free(struct conf *c);

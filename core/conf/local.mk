@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
+libtallycore_la_SOURCES += \
+	core/conf/check.c core/conf/check.h \
+	core/conf/conf.c core/conf/conf.h \
+	core/conf/document.c \
+	core/conf/expand.c \
+	core/conf/include.c \
+	core/conf/judge.c \
+	core/conf/nested.c \
+	core/conf/option.h \
+	core/conf/pair.c \
+	core/conf/print.c \
+	core/conf/read.c \
+	core/conf/rollup.c \
+	core/conf/scalar.c \
+	core/conf/tables.c \
+	core/conf/tree.c core/conf/tree.h \
+	core/conf/units.c core/conf/units.h
+
+check_PROGRAMS += tests/unit/test_conf
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules between options: what one row of a table cannot know. */
+#include "conf/check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+
+#include "conf/units.h"
+
+#define TABLE_NAME_MAX 64 /* MariaDB's identifiers */
+
+int conf_check_sink(struct conf_reader *r, const struct conf_node *at, void *base)
+{
+	struct conf_sink *s = base;
+	if (s->name)
+		return 0;
+	s->name = s->plugin;
+	return conf_judge_name(s->name) ? conf_refuse(r, at, "needs a name: of letters, digits and _") : 0;
+}
+
+/* Where an option of the top or of a group is written; the file's beginning if it is a default. */
+static const struct conf_node *node_of(
+	struct conf_reader *r, const struct conf_node *root, const struct conf *c, const char *group, const char *name)
+{
+	const struct conf_node *at = group ? conf_tree_get(root, group) : root;
+	const struct conf_node *value = at ? conf_tree_get(at, name) : NULL;
+	return value ? value : at ? at : conf_tree_empty(r->arena, c->file);
+}
+
+/* ---- who may reach us ---- */
+
+static bool is_address(const char *admin)
+{
+	const char *colon = strrchr(admin, ':');
+	return !strchr(admin, '/') && colon && isdigit((unsigned char)colon[1]);
+}
+
+static int check_reach(struct conf_reader *r, const struct conf_node *root, const struct conf *c)
+{
+	if (!conf_is_loopback(c->listen))
+		return conf_refuse(r, node_of(r, root, c, NULL, "listen"),
+			"listen: %s can be reached from other machines, where anybody could send and read, as this version has no keys; "
+			"listen on 127.0.0.1:8470 and put a proxy that asks for a password before it",
+			c->listen);
+	if (is_address(c->admin) && (conf_judge_address(c->admin) || !conf_is_loopback(c->admin)))
+		return conf_refuse(r, node_of(r, root, c, NULL, "admin"),
+			"admin: %s is not on this machine; use a path, or 127.0.0.1:port", c->admin);
+	if (!is_address(c->admin) && strlen(c->admin) >= sizeof((struct sockaddr_un *)0)->sun_path)
+		return conf_refuse(r, node_of(r, root, c, NULL, "admin"),
+			"admin: %s is longer than the %zu bytes a UNIX socket's path may have; name a shorter one",
+			c->admin, sizeof((struct sockaddr_un *)0)->sun_path - 1);
+	return 0;
+}
+
+/* ---- sizes and times that must fit each other ---- */
+
+static const struct conf_pair *dedup_window(const struct conf *c)
+{
+	for (size_t i = 0; i < c->npipeline; i++)
+		for (size_t k = 0; k < c->pipeline[i].noptions; k++)
+			if (strcmp(c->pipeline[i].name, "dedup") == 0 &&
+				strcmp(c->pipeline[i].options[k].name, "window") == 0)
+				return &c->pipeline[i].options[k];
+	return NULL;
+}
+
+static int check_spool(struct conf_reader *r, const struct conf_node *root, const struct conf *c)
+{
+	if (c->spool.max / 4 < c->spool.segment)
+		return conf_refuse(r, node_of(r, root, c, "spool", "max"),
+			"spool.max: %s is less than four segments of %s", conf_print_size(r->arena, c->spool.max),
+			conf_print_size(r->arena, c->spool.segment));
+	const struct conf_pair *window = dedup_window(c);
+	int64_t us;
+	if (window && conf_parse_time(window->value, &us) == 0 && us > c->spool.retain_us)
+		return conf_refuse_at(r->err, window->place,
+			"pipeline.dedup.window: %s is longer than spool.retain (%s), so a restart would forget ids; raise spool.retain",
+			window->value, conf_print_time(r->arena, c->spool.retain_us, "forever"));
+	return 0;
+}
+
+static int check_limits(struct conf_reader *r, const struct conf_node *root, const struct conf *c)
+{
+	if (c->limits.inflated < c->limits.body)
+		return conf_refuse(r, node_of(r, root, c, "limits", "inflated"),
+			"limits.inflated: %s is less than limits.body (%s)",
+			conf_print_size(r->arena, c->limits.inflated), conf_print_size(r->arena, c->limits.body));
+	if (c->limits.event > c->limits.inflated)
+		return conf_refuse(r, node_of(r, root, c, "limits", "event"),
+			"limits.event: %s is more than limits.inflated (%s)",
+			conf_print_size(r->arena, c->limits.event), conf_print_size(r->arena, c->limits.inflated));
+	return 0;
+}
+
+/* ---- names that must differ ---- */
+
+static int check_pipeline(struct conf_reader *r, const struct conf *c)
+{
+	for (size_t i = 0; i < c->npipeline; i++) {
+		const struct conf_plugin *p = &c->pipeline[i];
+		if (strcmp(p->name, "auto") == 0 && p->noptions)
+			return conf_refuse_at(r->err, p->options[0].place,
+				"pipeline.auto: takes no options; name the plugin to give it some");
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(p->name, c->pipeline[k].name) == 0)
+				return conf_refuse_at(r->err, p->place, "pipeline: '%s' is named twice, first at %s",
+					p->name, c->pipeline[k].place);
+	}
+	return 0;
+}
+
+/* Names of tables do not tell upper from lower case in every store. */
+static int check_rollups(struct conf_reader *r, const struct conf *c)
+{
+	for (size_t i = 0; i < c->nrollups; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcasecmp(c->rollups[i].name, c->rollups[k].name) == 0)
+				return conf_refuse_at(r->err, c->rollups[i].place,
+					"rollups: the name '%s' is taken at %s", c->rollups[i].name,
+					c->rollups[k].place);
+	return 0;
+}
+
+static const char *database_of(const struct conf_sink *s)
+{
+	for (size_t i = 0; i < s->noptions; i++)
+		if (strcmp(s->options[i].name, "path") == 0 || strcmp(s->options[i].name, "url") == 0)
+			return s->options[i].value;
+	return "";
+}
+
+static int check_sink_pair(struct conf_reader *r, const struct conf_sink *a, const struct conf_sink *b)
+{
+	if (strcasecmp(a->name, b->name) == 0)
+		return conf_refuse_at(r->err, b->place,
+			"sinks: the name '%s' is taken at %s; give this one a name:", b->name, a->place);
+	if (strcmp(a->plugin, b->plugin) == 0 && strcasecmp(a->prefix, b->prefix) == 0 && *database_of(b) &&
+		strcmp(database_of(a), database_of(b)) == 0)
+		return conf_refuse_at(r->err, b->place,
+			"sinks: '%s' and '%s' write into the same database; give one of them a prefix:", a->name,
+			b->name);
+	return 0;
+}
+
+static int check_sinks(struct conf_reader *r, const struct conf *c)
+{
+	for (size_t i = 0; i < c->nsinks; i++) {
+		const struct conf_sink *s = &c->sinks[i];
+		for (size_t k = 0; k < i; k++)
+			if (check_sink_pair(r, &c->sinks[k], s) != 0)
+				return -EINVAL;
+		for (size_t k = 0; k < c->nrollups; k++)
+			if (strlen(s->prefix) + strlen("_tally_rollup_") + strlen(c->rollups[k].name) > TABLE_NAME_MAX)
+				return conf_refuse_at(r->err, s->place,
+					"sinks: prefix '%s' and rollup '%s' make a table name of more than %d characters; shorten one",
+					s->prefix, c->rollups[k].name, TABLE_NAME_MAX);
+	}
+	return 0;
+}
+
+static int check_sources(struct conf_reader *r, const struct conf *c)
+{
+	for (size_t i = 0; i < c->nsources; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(c->sources[i].url, c->sources[k].url) == 0 &&
+				strcmp(c->sources[i].list, c->sources[k].list) == 0)
+				return conf_refuse_at(r->err, c->sources[i].place,
+					"sources: the list '%s' is read already at %s", c->sources[i].list,
+					c->sources[k].place);
+	return 0;
+}
+
+int conf_check(struct conf_reader *r, const struct conf_node *root, struct conf *c)
+{
+	int rc = check_reach(r, root, c);
+	if (rc == 0)
+		rc = check_spool(r, root, c);
+	if (rc == 0)
+		rc = check_limits(r, root, c);
+	if (rc == 0)
+		rc = check_pipeline(r, c);
+	if (rc == 0)
+		rc = check_rollups(r, c);
+	if (rc == 0)
+		rc = check_sinks(r, c);
+	if (rc == 0)
+		rc = check_sources(r, c);
+	return rc;
+}

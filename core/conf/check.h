@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules between options, checked once all of them are read. */
+#ifndef CONF_CHECK_H
+#define CONF_CHECK_H
+
+#include "base/check.h"
+#include "conf/conf.h"
+#include "conf/option.h"
+
+/* One entry of `sinks:` is read: its name. */
+int conf_check_sink(struct conf_reader *r, const struct conf_node *at, void *sink);
+
+/* Everything is read; root: what the file says, for places. 0 or -EINVAL. */
+must_check int conf_check(struct conf_reader *r, const struct conf_node *root, struct conf *c);
+
+#endif
