@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ship/host.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/seam.h"
+#include "sketch/hll.h"
+
+/* ---- options: asking for what is not in the sink's own table is a mistake in the sink, said at once ---- */
+
+static const struct ship_option *option(const struct tally_sink_instance *in, const char *name)
+{
+	const struct ship_option *o = ship_options_find(&in->options, name);
+	MUST(o != NULL);
+	return o;
+}
+
+static int64_t host_option_int(const struct tally_sink_instance *in, const char *name)
+{
+	const struct ship_option *o = option(in, name);
+	MUST(o->type != TALLY_OPT_STRING && o->type != TALLY_OPT_FLOAT);
+	return o->i;
+}
+
+static double host_option_float(const struct tally_sink_instance *in, const char *name)
+{
+	const struct ship_option *o = option(in, name);
+	MUST(o->type == TALLY_OPT_FLOAT);
+	return o->f;
+}
+
+static const char *host_option_str(const struct tally_sink_instance *in, const char *name)
+{
+	const struct ship_option *o = option(in, name);
+	MUST(o->type == TALLY_OPT_STRING);
+	return o->s;
+}
+
+/* ---- words ---- */
+
+static void host_log(const struct tally_sink_instance *in, enum tally_log_level level, const char *fmt, ...)
+{
+	static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+	char text[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	log_line((unsigned)level < 4 ? levels[level] : LOG_ERROR, in->room, "%s", text);
+}
+
+/* A server's message may quote bytes of an event and be cut in the middle of a character. */
+static void plain_ascii(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
+			*text = '?';
+}
+
+static void say(struct tally_sink_instance *in, int rc, int code, const char *fmt, va_list ap)
+{
+	in->failure.rc = rc;
+	in->failure.code = code;
+	vsnprintf(in->failure.message, sizeof in->failure.message, fmt, ap);
+	plain_ascii(in->failure.message);
+}
+
+__attribute__((format(printf, 4, 5))) static int host_fail(
+	struct tally_sink_instance *in, int rc, int code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(in, rc, code, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+int ship_host_fail(struct tally_sink_instance *in, int rc, int code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(in, rc, code, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+__attribute__((format(printf, 5, 6))) static int host_bad_row(
+	struct tally_sink_instance *in, size_t rows_index, size_t row, int code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(in, TALLY_SINK_BAD_ROW, code, fmt, ap);
+	va_end(ap);
+	in->failure.rows_index = rows_index;
+	in->failure.row = row;
+	return TALLY_SINK_BAD_ROW;
+}
+
+/* ---- who and what ---- */
+
+static const char *host_node(const struct tally_sink_instance *in)
+{
+	return in->node;
+}
+
+static const char *host_line(const struct tally_sink_instance *in)
+{
+	return in->name;
+}
+
+static const char *host_prefix(const struct tally_sink_instance *in)
+{
+	return in->prefix;
+}
+
+static const char *host_data_dir(const struct tally_sink_instance *in)
+{
+	return in->data_dir;
+}
+
+static size_t host_tables(const struct tally_sink_instance *in, const struct tally_table *const **first)
+{
+	*first = in->schema->tables;
+	return in->schema->ntables;
+}
+
+/* ---- sketches ---- */
+
+static size_t host_sketch_room(enum tally_sketch_kind kind)
+{
+	return kind == TALLY_SKETCH_HLL ? HLL_ROOM : 0;
+}
+
+static int host_sketch_merge(
+	enum tally_sketch_kind kind, void *buf, size_t *len, size_t cap, const void *other, size_t other_len)
+{
+	if (kind != TALLY_SKETCH_HLL)
+		return -ENOTSUP;
+	return other_len ? hll_merge(buf, len, cap, other, other_len) : 0;
+}
+
+static double host_sketch_estimate(enum tally_sketch_kind kind, const void *buf, size_t len)
+{
+	return kind == TALLY_SKETCH_HLL && len ? hll_estimate(buf, len) : 0;
+}
+
+static int host_seam(const char *name)
+{
+	int rc = seam_pass(name);
+	return rc < 0 ? rc : 0;
+}
+
+static const struct tally_sink_host table = {
+	.size = sizeof(struct tally_sink_host),
+	.abi = TALLY_SINK_ABI,
+	.option_int = host_option_int,
+	.option_float = host_option_float,
+	.option_str = host_option_str,
+	.log = host_log,
+	.fail = host_fail,
+	.bad_row = host_bad_row,
+	.node = host_node,
+	.line = host_line,
+	.prefix = host_prefix,
+	.data_dir = host_data_dir,
+	.tables = host_tables,
+	.sketch_room = host_sketch_room,
+	.sketch_merge = host_sketch_merge,
+	.sketch_estimate = host_sketch_estimate,
+	.seam = host_seam,
+};
+
+/* ---- instances ---- */
+
+void ship_host_clear(struct tally_sink_instance *in)
+{
+	in->failure = (struct ship_failure){ 0 };
+}
+
+static void destroy(struct tally_sink_instance *in)
+{
+	arena_free(&in->arena);
+	free(in);
+}
+
+int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,
+	const struct schema *schema, const char *node_uuid, struct tally_sink_instance **out, char why[512])
+{
+	struct tally_sink_instance *in = calloc(1, sizeof *in);
+	MUST(in != NULL);
+	arena_init(&in->arena, 0);
+	in->sink = sink;
+	in->schema = schema;
+	in->name = arena_printf(&in->arena, "%s", cs->name);
+	in->room = arena_printf(&in->arena, "sink %s", cs->name);
+	in->prefix = arena_printf(&in->arena, "%s", cs->prefix ? cs->prefix : "");
+	in->data_dir = arena_printf(&in->arena, "%s", c->data_dir);
+	snprintf(in->node, sizeof in->node, "%s", node_uuid);
+	int rc = ship_options_parse(sink->options, cs, &in->arena, &in->options, why);
+	if (rc == 0 && sink->open(&table, in, &in->self) != 0) {
+		snprintf(why, 512, "%s: sink %s: %s", cs->place, cs->name,
+			*in->failure.message ? in->failure.message : "cannot be opened, and does not say why");
+		rc = -EINVAL;
+	}
+	if (rc != 0) {
+		destroy(in);
+		return rc;
+	}
+	*out = in;
+	return 0;
+}
+
+void ship_host_close(struct tally_sink_instance *in)
+{
+	if (!in)
+		return;
+	in->sink->close(in->self);
+	destroy(in);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table lent to sinks, and what stands behind their opaque instance.
+ *
+ * An instance is made before its sink is opened and outlives its close. The last failure is written by the thread that
+ * runs the sink and read by it. */
+#ifndef SHIP_HOST_H
+#define SHIP_HOST_H
+
+#include <tally/sink.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "conf/conf.h"
+#include "ship/options.h"
+#include "ship/schema.h"
+
+#define SHIP_MESSAGE_BYTES 256
+
+/* What the sink said last. The message is plain ASCII without control characters, whatever the server sent. */
+struct ship_failure {
+	int rc, code;
+	size_t rows_index, row; /* BAD_ROW */
+	char message[SHIP_MESSAGE_BYTES];
+};
+
+struct tally_sink_instance {
+	struct arena arena;
+	const struct tally_sink *sink;
+	const struct schema *schema;
+	const char *name, *room; /* "main", "sink main" */
+	const char *prefix, *data_dir;
+	char node[37];
+	struct ship_options options;
+	struct ship_failure failure;
+	void *self; /* the sink's own; NULL until opened */
+};
+
+/* Makes the instance and opens the sink. Strings of cs and c are copied, the schema is borrowed. -EINVAL with why. */
+must_check int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,
+	const struct schema *schema, const char *node_uuid, struct tally_sink_instance **out, char why[512]);
+void ship_host_close(struct tally_sink_instance *in);
+
+/* Before a call into the sink: nothing has been said yet. */
+void ship_host_clear(struct tally_sink_instance *in);
+
+/* For the core's own findings about a store, in the same words and place as the sink's. Returns rc. */
+int ship_host_fail(struct tally_sink_instance *in, int rc, int code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

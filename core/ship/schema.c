@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fixed tables are written down here; a rollup's are made from its declaration.
+ *
+ * Invariant: the columns of a table follow from the declaration alone, so every node and every start finds the same
+ * ones. Names are safe to quote and at most 64 bytes, whatever a prop is called. */
+#include "ship/schema.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "event/event.h"
+#include "sketch/hll.h"
+
+#define SITE_BYTES 128
+#define LINE_BYTES 64
+#define JSON_BYTES ((1u << 24) - 1)
+#define META_BYTES 65535
+#define NAME_MAX_BYTES 48 /* of a made name; leaves room for a prefix within the 64 of MariaDB */
+
+#define INT(name_, merge_)                                          \
+	{                                                           \
+		.name = name_, .type = TALLY_T_INT, .merge = merge_ \
+	}
+#define TEXT(name_, merge_, max_)                                                       \
+	{                                                                               \
+		.name = name_, .type = TALLY_T_TEXT, .merge = merge_, .max_bytes = max_ \
+	}
+#define COUNT(columns) (sizeof(columns) / sizeof *(columns))
+
+static const struct tally_column event_columns[EVC_COLUMNS] = {
+	[EVC_NODE] = INT("node", TALLY_M_NODE),
+	[EVC_LSN] = INT("lsn", TALLY_M_KEY),
+	[EVC_IDX] = INT("idx", TALLY_M_KEY),
+	[EVC_SITE] = TEXT("site", TALLY_M_SET, SITE_BYTES),
+	[EVC_ID] = TEXT("id", TALLY_M_SET, EVENT_ID_MAX),
+	[EVC_NAME] = TEXT("name", TALLY_M_SET, EVENT_NAME_MAX),
+	[EVC_TIME] = INT("time", TALLY_M_SET),
+	[EVC_RECEIVED] = INT("received", TALLY_M_SET),
+	[EVC_VISITOR] = TEXT("visitor", TALLY_M_SET, EVENT_ID_MAX),
+	[EVC_USER] = TEXT("user", TALLY_M_SET, EVENT_ID_MAX),
+	[EVC_HOST] = TEXT("host", TALLY_M_SET, EVENT_URL_MAX),
+	[EVC_PAGE] = TEXT("page", TALLY_M_SET, EVENT_URL_MAX),
+	[EVC_REFERRER] = TEXT("referrer", TALLY_M_SET, EVENT_URL_MAX),
+	[EVC_VALUE] = { .name = "value", .type = TALLY_T_REAL, .merge = TALLY_M_SET, .nullable = 1 },
+	[EVC_WEIGHT] = INT("weight", TALLY_M_SET),
+	[EVC_PROPS] = { .name = "props", .type = TALLY_T_JSON, .merge = TALLY_M_SET, .max_bytes = JSON_BYTES },
+};
+
+static const struct tally_column dead_columns[] = {
+	INT("node", TALLY_M_NODE),
+	TEXT("line", TALLY_M_KEY, LINE_BYTES),
+	INT("lsn", TALLY_M_KEY),
+	INT("idx", TALLY_M_KEY),
+	TEXT("site", TALLY_M_SET, SITE_BYTES),
+	INT("time", TALLY_M_SET),
+	INT("code", TALLY_M_SET),
+	TEXT("error", TALLY_M_SET, 512),
+	{ .name = "raw", .type = TALLY_T_BLOB, .merge = TALLY_M_SET, .max_bytes = JSON_BYTES },
+};
+
+static const struct tally_column revision_columns[] = {
+	TEXT("site", TALLY_M_KEY, SITE_BYTES),
+	INT("day", TALLY_M_KEY),
+	INT("node", TALLY_M_NODE),
+	INT("lsn", TALLY_M_MAX),
+	INT("generation", TALLY_M_ADD),
+};
+
+static const struct tally_column ledger_columns[] = {
+	INT("node", TALLY_M_NODE),
+	TEXT("line", TALLY_M_KEY, LINE_BYTES),
+	TEXT("site", TALLY_M_KEY, SITE_BYTES),
+	INT("stored", TALLY_M_ADD),
+	INT("dead", TALLY_M_ADD),
+	INT("thinned", TALLY_M_ADD),
+	INT("lost", TALLY_M_ADD),
+};
+
+static const struct tally_column meta_columns[] = {
+	TEXT("name", TALLY_M_KEY, 128),
+	TEXT("value", TALLY_M_FIRST, META_BYTES),
+	{ .name = "horizon", .type = TALLY_T_INT, .merge = TALLY_M_MAX, .nullable = 1 },
+};
+
+static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
+	[SCHEMA_EVENT] = { "tally_event", event_columns, EVC_COLUMNS, 1, "site, time",
+		"one row an event, as it was taken" },
+	[SCHEMA_DEAD] = { "tally_dead", dead_columns, COUNT(dead_columns), 0, NULL,
+		"events that the store or a plugin refused: in no other table" },
+	[SCHEMA_REVISION] = { "tally_revision", revision_columns, COUNT(revision_columns), 0, NULL,
+		"what was last written for a site and UTC day: versions of cached answers" },
+	[SCHEMA_LEDGER] = { "tally_ledger", ledger_columns, COUNT(ledger_columns), 0, NULL,
+		"what became of the events a line was given, by site: the terms of /v1/ledger" },
+	[SCHEMA_META] = { "tally_meta", meta_columns, COUNT(meta_columns), 0, NULL,
+		"what the store knows of itself: schema version, hash key, rollups and their horizons" },
+};
+
+/* ---- names ---- */
+
+/* Bytes outside [a-z0-9_] become _xx; too long a name keeps its beginning and gets 8 hex digits of a hash. */
+static const char *safe_name(struct arena *a, const char *before, struct tally_str raw)
+{
+	static const uint8_t no_key[16];
+	size_t room = strlen(before) + raw.len * 3 + 1, n = 0;
+	char *out = arena_alloc(a, room);
+	n = (size_t)snprintf(out, room, "%s", before);
+	for (size_t i = 0; i < raw.len; i++) {
+		unsigned char c = (unsigned char)raw.ptr[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+		n += (size_t)snprintf(out + n, room - n, plain ? "%c" : "_%02x", c);
+	}
+	if (n <= NAME_MAX_BYTES)
+		return out;
+	uint64_t h = hash_keyed64(no_key, out, n);
+	return arena_printf(a, "%.*s_%08x", NAME_MAX_BYTES - 9, out, (unsigned)(h >> 32));
+}
+
+/* ---- the columns of one rollup ---- */
+
+struct maker {
+	struct arena *arena;
+	struct tally_column *columns;
+	uint32_t n;
+};
+
+/* Two props may come to the same name ("A" and "_41"): the later one gets a number. */
+static const char *free_name(struct maker *m, const char *name)
+{
+	const char *candidate = name;
+	unsigned number = 1;
+	for (uint32_t i = 0; i < m->n; i++)
+		if (strcmp(m->columns[i].name, candidate) == 0) {
+			candidate = arena_printf(m->arena, "%s_%u", name, ++number);
+			i = (uint32_t)-1; /* look again from the first */
+		}
+	return candidate;
+}
+
+static void add(struct maker *m, const char *name, uint32_t type, uint32_t merge, uint32_t max_bytes, uint32_t nullable)
+{
+	m->columns[m->n] = (struct tally_column){ free_name(m, name), type, merge, max_bytes, nullable };
+	m->n++;
+}
+
+static void add_dimension(struct maker *m, const struct tally_dimension *d)
+{
+	static const struct {
+		const char *name;
+		uint32_t max_bytes;
+	} known[] = {
+		[TALLY_DIM_NAME] = { "event_name", EVENT_NAME_MAX },
+		[TALLY_DIM_PAGE] = { "event_page", EVENT_URL_MAX },
+		[TALLY_DIM_HOST] = { "event_hostname", EVENT_URL_MAX },
+		[TALLY_DIM_REFERRER] = { "visit_referrer", EVENT_URL_MAX },
+	};
+	if (d->kind == TALLY_DIM_PROP) {
+		add(m, safe_name(m->arena, "props_", d->key), TALLY_T_TEXT, TALLY_M_FIRST, EVENT_PROP_TEXT_MAX, 0);
+		return;
+	}
+	MUST(d->kind < COUNT(known));
+	add(m, known[d->kind].name, TALLY_T_TEXT, TALLY_M_FIRST, known[d->kind].max_bytes, 0);
+}
+
+/* "sum_value", "sum_props_x" */
+static const char *field_name(struct maker *m, const char *what, const struct tally_metric *metric)
+{
+	if (!metric->is_prop)
+		return arena_printf(m->arena, "%s_value", what);
+	return safe_name(m->arena, arena_printf(m->arena, "%s_props_", what), metric->field);
+}
+
+static void add_metric(struct maker *m, const struct tally_metric *metric)
+{
+	switch (metric->kind) {
+	case TALLY_EVENTS:
+		add(m, "events", TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	case TALLY_PAGEVIEWS:
+		add(m, "pageviews", TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	case TALLY_VISITORS:
+		add(m, "visitors_hll", TALLY_T_BLOB, TALLY_M_HLL, HLL_ROOM, 0);
+		add(m, "visitors", TALLY_T_INT, TALLY_M_ESTIMATE, 0, 0);
+		return;
+	case TALLY_SUM:
+		add(m, field_name(m, "sum", metric), TALLY_T_REAL, TALLY_M_ADD, 0, 0);
+		add(m, field_name(m, "count", metric), TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	case TALLY_MIN:
+		add(m, field_name(m, "min", metric), TALLY_T_REAL, TALLY_M_MIN, 0, 1);
+		return;
+	case TALLY_MAX:
+		add(m, field_name(m, "max", metric), TALLY_T_REAL, TALLY_M_MAX, 0, 1);
+		return;
+	case TALLY_VISITS:
+		add(m, "visits", TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	case TALLY_BOUNCES:
+		add(m, "bounces", TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	case TALLY_DURATION:
+		add(m, "duration", TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	}
+	MUST(!"a metric that the configuration does not let through");
+}
+
+static void make_rollup(struct arena *a, const struct tally_rollup *r, struct schema_rollup *out)
+{
+	uint32_t *first = arena_zalloc(a, (r->nmetrics + 1) * sizeof *first);
+	struct maker m = { .arena = a };
+	m.columns = arena_zalloc(a, (RLC_FIXED + r->ndims + 2 * r->nmetrics) * sizeof *m.columns);
+	add(&m, "site", TALLY_T_TEXT, TALLY_M_KEY, SITE_BYTES, 0);
+	add(&m, "grain", TALLY_T_INT, TALLY_M_KEY, 0, 0);
+	add(&m, "bucket", TALLY_T_INT, TALLY_M_KEY, 0, 0);
+	add(&m, "key", TALLY_T_BLOB, TALLY_M_KEY, 16, 0);
+	add(&m, "node", TALLY_T_INT, TALLY_M_NODE, 0, 0);
+	MUST(m.n == RLC_FIXED);
+	for (uint32_t i = 0; i < r->ndims; i++)
+		add_dimension(&m, &r->dims[i]);
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		first[i] = m.n;
+		add_metric(&m, &r->metrics[i]);
+	}
+	*out = (struct schema_rollup){ .rollup = r, .metric_column = first, .first_dim = RLC_FIXED };
+	out->table = (struct tally_table){ .name = safe_name(a, "tally_rollup_", r->name),
+		.columns = m.columns,
+		.ncolumns = m.n,
+		.help = "sums by site, grain, bucket and the rollup's dimensions" };
+}
+
+const struct schema *schema_make(struct arena *a, const struct tally_rollup *rollups, size_t n)
+{
+	struct schema *s = arena_zalloc(a, sizeof *s);
+	struct schema_rollup *made = arena_zalloc(a, (n + 1) * sizeof *made);
+	const struct tally_table **tables = arena_zalloc(a, (SCHEMA_FIXED + n) * sizeof *tables);
+	memcpy(s->fixed, fixed_tables, sizeof fixed_tables);
+	for (size_t i = 0; i < SCHEMA_FIXED; i++)
+		tables[s->ntables++] = &s->fixed[i];
+	for (size_t i = 0; i < n; i++) {
+		make_rollup(a, &rollups[i], &made[i]);
+		tables[s->ntables++] = &made[i].table;
+	}
+	s->rollups = made;
+	s->nrollups = n;
+	s->tables = tables;
+	return s;
+}
+
+/* bytes hashed: u32 length, value; for each dimension */
+void schema_rollup_key(const uint8_t hash_key[16], const struct tally_str *dims, size_t n, uint8_t out[16])
+{
+	uint8_t small[512] = { 0 }, *buf = small;
+	size_t bytes = 0, at = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += 4 + dims[i].len;
+	if (bytes > sizeof small)
+		MUST((buf = malloc(bytes)) != NULL);
+	for (size_t i = 0; i < n; i++) {
+		put_u32(buf + at, (uint32_t)dims[i].len);
+		if (dims[i].len)
+			memcpy(buf + at + 4, dims[i].ptr, dims[i].len);
+		at += 4 + dims[i].len;
+	}
+	hash_keyed128(hash_key, buf, bytes, out);
+	if (buf != small)
+		free(buf);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables as described, and for each the one statement that writes a row: a plain INSERT, or an upsert whose SET list
+ * follows from the merge of each column. Preparing it checks that every column is there. */
+#include "sqlite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const type_names[] = { [TALLY_T_INT] = "INTEGER",
+	[TALLY_T_REAL] = "REAL",
+	[TALLY_T_TEXT] = "TEXT",
+	[TALLY_T_BLOB] = "BLOB",
+	[TALLY_T_JSON] = "TEXT" };
+
+/* %1$s in each: the column, quoted. Reals go to the largest number, not to infinity. */
+static const char set_replace[] = "%s = excluded.%s";
+static const char set_add_int[] = "%s = CASE WHEN excluded.%s > 0 AND %s > 9223372036854775807 - excluded.%s"
+				  " THEN 9223372036854775807"
+				  " WHEN excluded.%s < 0 AND %s < -9223372036854775807 - 1 - excluded.%s"
+				  " THEN -9223372036854775807 - 1 ELSE %s + excluded.%s END";
+static const char set_add_real[] = "%s = max(min(%s + excluded.%s, 1.7976931348623157e308), -1.7976931348623157e308)";
+static const char set_min[] = "%s = CASE WHEN %s IS NULL OR excluded.%s < %s THEN excluded.%s ELSE %s END";
+static const char set_max[] = "%s = CASE WHEN %s IS NULL OR excluded.%s > %s THEN excluded.%s ELSE %s END";
+static const char set_union[] = "%s = tally_union(%s, excluded.%s)";
+
+static bool is_key(const struct tally_column *c)
+{
+	return c->merge == TALLY_M_KEY || c->merge == TALLY_M_NODE;
+}
+
+char *sq_quoted(const struct sq *s, const char *name)
+{
+	return sqlite3_mprintf("\"%w%w\"", s->host->prefix(s->in), name);
+}
+
+/* Appends the template with every %s replaced by the quoted column. */
+static void append_template(sqlite3_str *out, const char *template, const char *column)
+{
+	const char *at;
+	while ((at = strstr(template, "%s")) != NULL) {
+		sqlite3_str_append(out, template, (int)(at - template));
+		sqlite3_str_appendf(out, "\"%w\"", column);
+		template = at + 2;
+	}
+	sqlite3_str_appendall(out, template);
+}
+
+static const char *set_template(const struct tally_column *c)
+{
+	switch (c->merge) {
+	case TALLY_M_SET:
+		return set_replace;
+	case TALLY_M_ADD:
+		return c->type == TALLY_T_REAL ? set_add_real : set_add_int;
+	case TALLY_M_MIN:
+		return set_min;
+	case TALLY_M_MAX:
+		return set_max;
+	case TALLY_M_HLL:
+		return set_union;
+	default:
+		return NULL; /* keys and FIRST stay */
+	}
+}
+
+static void append_columns(sqlite3_str *out, const struct tally_table *t, bool keys_only)
+{
+	bool first = true;
+	for (uint32_t i = 0; i < t->ncolumns; i++) {
+		if (keys_only && !is_key(&t->columns[i]))
+			continue;
+		sqlite3_str_appendf(out, "%s\"%w\"", first ? "" : ", ", t->columns[i].name);
+		first = false;
+	}
+}
+
+/* A cell of an ESTIMATE is made from the parameter of the sketch before it. */
+static void append_values(sqlite3_str *out, const struct tally_table *t)
+{
+	for (uint32_t i = 0; i < t->ncolumns; i++)
+		if (t->columns[i].merge == TALLY_M_ESTIMATE)
+			sqlite3_str_appendf(out, ", tally_estimate(?%u)", i);
+		else
+			sqlite3_str_appendf(out, "%s?%u", i ? ", " : "", i + 1);
+}
+
+static void append_upsert(sqlite3_str *out, const struct tally_table *t)
+{
+	sqlite3_str *set = sqlite3_str_new(NULL);
+	for (uint32_t i = 0; i < t->ncolumns; i++) {
+		const struct tally_column *c = &t->columns[i];
+		const char *template = set_template(c);
+		const char *comma = sqlite3_str_length(set) ? ", " : "";
+		if (template) {
+			sqlite3_str_appendall(set, comma);
+			append_template(set, template, c->name);
+		} else if (c->merge == TALLY_M_ESTIMATE) {
+			const char *sketch = t->columns[i - 1].name;
+			sqlite3_str_appendf(set, "%s\"%w\" = tally_estimate(tally_union(\"%w\", excluded.\"%w\"))",
+				comma, c->name, sketch, sketch);
+		}
+	}
+	char *list = sqlite3_str_finish(set);
+	sqlite3_str_appendall(out, " ON CONFLICT (");
+	append_columns(out, t, true);
+	if (list)
+		sqlite3_str_appendf(out, ") DO UPDATE SET %s", list);
+	else
+		sqlite3_str_appendall(out, ") DO NOTHING");
+	sqlite3_free(list);
+}
+
+static char *put_sql(const struct sq *s, const struct tally_table *t)
+{
+	sqlite3_str *out = sqlite3_str_new(s->db);
+	sqlite3_str_appendf(out, "INSERT INTO \"%w%w\" (", s->host->prefix(s->in), t->name);
+	append_columns(out, t, false);
+	sqlite3_str_appendall(out, ") VALUES (");
+	append_values(out, t);
+	sqlite3_str_appendall(out, ")");
+	if (!t->insert_only)
+		append_upsert(out, t);
+	return sqlite3_str_finish(out);
+}
+
+/* WITHOUT ROWID: the table is its primary key's tree; rows come in key order or near it. */
+static char *create_sql(const struct sq *s, const struct tally_table *t)
+{
+	const char *prefix = s->host->prefix(s->in);
+	sqlite3_str *out = sqlite3_str_new(s->db);
+	sqlite3_str_appendf(out, "CREATE TABLE IF NOT EXISTS \"%w%w\" (", prefix, t->name);
+	for (uint32_t i = 0; i < t->ncolumns; i++)
+		sqlite3_str_appendf(out, "\"%w\" %s%s, ", t->columns[i].name, type_names[t->columns[i].type],
+			t->columns[i].nullable ? "" : " NOT NULL");
+	sqlite3_str_appendall(out, "PRIMARY KEY (");
+	append_columns(out, t, true);
+	sqlite3_str_appendall(out, ")) STRICT, WITHOUT ROWID;");
+	if (t->index)
+		sqlite3_str_appendf(out, "CREATE INDEX IF NOT EXISTS \"%w%w_index\" ON \"%w%w\" (%s);", prefix, t->name,
+			prefix, t->name, t->index);
+	return sqlite3_str_finish(out);
+}
+
+static int create_own(struct sq *s)
+{
+	const char *p = s->host->prefix(s->in);
+	char *sql = sqlite3_mprintf(
+		"CREATE TABLE IF NOT EXISTS \"%wtally_node\" (number INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE)"
+		" STRICT;"
+		"CREATE TABLE IF NOT EXISTS \"%wtally_position\" (node INTEGER NOT NULL, line TEXT NOT NULL,"
+		" lsn INTEGER NOT NULL, mark INTEGER NOT NULL, committed INTEGER NOT NULL, PRIMARY KEY (node, line))"
+		" STRICT, WITHOUT ROWID",
+		p, p);
+	int rc = sq_exec(s, sql);
+	sqlite3_free(sql);
+	return rc;
+}
+
+static int create_all(struct sq *s)
+{
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	int rc = create_own(s);
+	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++) {
+		char *sql = create_sql(s, tables[i]);
+		rc = sq_exec(s, sql);
+		sqlite3_free(sql);
+	}
+	return rc;
+}
+
+static int prepare(struct sq *s, const char *sql, sqlite3_stmt **out)
+{
+	if (!sql || sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
+		return sq_fail(s, "a table is not as it was made; restore it or move the file away");
+	return TALLY_SINK_OK;
+}
+
+static int prepare_all(struct sq *s)
+{
+	const struct tally_table *const *tables;
+	s->ntables = s->host->tables(s->in, &tables);
+	s->tables = calloc(s->ntables + 1, sizeof *s->tables);
+	if (!s->tables)
+		return s->host->fail(s->in, TALLY_SINK_RECONNECT, SQLITE_NOMEM, "out of memory");
+	char *sql = sqlite3_mprintf("UPDATE \"%wtally_position\" SET lsn = ?1, mark = ?2, committed = ?3"
+				    " WHERE node = ?4 AND line = ?5 AND lsn = ?6 AND mark = ?7",
+		s->host->prefix(s->in));
+	int rc = prepare(s, sql, &s->move);
+	sqlite3_free(sql);
+	for (size_t i = 0; i < s->ntables && rc == TALLY_SINK_OK; i++) {
+		s->tables[i].table = tables[i];
+		sql = put_sql(s, tables[i]);
+		rc = prepare(s, sql, &s->tables[i].put);
+		sqlite3_free(sql);
+	}
+	return rc;
+}
+
+int sq_schema(struct sq *s)
+{
+	int rc = sq_exec(s, "BEGIN IMMEDIATE");
+	if (rc == TALLY_SINK_OK)
+		rc = create_all(s);
+	if (rc == TALLY_SINK_OK)
+		rc = sq_exec(s, "COMMIT");
+	return rc == TALLY_SINK_OK ? prepare_all(s) : rc;
+}
+
+struct sq_table *sq_table_of(struct sq *s, const struct tally_table *t)
+{
+	for (size_t i = 0; i < s->ntables; i++)
+		if (s->tables[i].table == t)
+			return &s->tables[i];
+	return NULL;
+}
+
+void sq_schema_forget(struct sq *s)
+{
+	for (size_t i = 0; i < s->ntables; i++)
+		sqlite3_finalize(s->tables[i].put);
+	sqlite3_finalize(s->move);
+	free(s->tables);
+	s->tables = NULL;
+	s->ntables = 0;
+	s->move = NULL;
+}
