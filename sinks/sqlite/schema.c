@@ -172,7 +172,7 @@ static int create_all(struct sq *s)
 static int prepare(struct sq *s, const char *sql, sqlite3_stmt **out)
 {
 	if (!sql || sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
-		return sq_fail(s, "a table is not as it was made; restore it or move the file away");
+		return sq_fail(s, "a table is not as it was made (restore it; a changed rollup needs a new name)");
 	return TALLY_SINK_OK;
 }
 

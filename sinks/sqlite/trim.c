@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Retention inside a batch's transaction. The sites are found by hopping from one to the next in the key or index that
- * begins with them, so a trim with nothing to do reads a few pages, not the table. */
+ * begins with them, so a trim with nothing to do reads a few pages, not the table. What one second does not delete is
+ * left for the next trim. */
 #include "sqlite.h"
 
 #include <string.h>
+#include <time.h>
+
+#define SLICE_ROWS 10000
+#define TRIM_US 1000000
 
 static bool has_column(const struct tally_table *t, const char *name)
 {
@@ -44,19 +49,36 @@ static char *trim_sql(struct sq *s, const struct tally_table *t)
 	return sqlite3_str_finish(out);
 }
 
+static int64_t mono_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int delete_slices(struct sq *s, sqlite3_stmt *st)
+{
+	int64_t until = mono_us() + TRIM_US;
+	do {
+		sqlite3_reset(st);
+		if (sqlite3_step(st) != SQLITE_DONE)
+			return sq_fail(s, "trimming");
+	} while (sqlite3_changes(s->db) == SLICE_ROWS && mono_us() < until);
+	return TALLY_SINK_OK;
+}
+
 int sq_trim(struct sq *s, const struct tally_trim *t)
 {
 	char *sql = trim_sql(s, t->table);
 	sqlite3_stmt *st = NULL;
-	int rc = TALLY_SINK_OK;
+	int rc;
 	if (!sql || sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK) {
 		rc = sq_fail(s, "trimming");
 	} else {
 		sqlite3_bind_int64(st, 1, t->grain);
 		sqlite3_bind_int64(st, 2, t->before_us);
-		sqlite3_bind_int64(st, 3, t->max_rows ? (int64_t)t->max_rows : -1);
-		if (sqlite3_step(st) != SQLITE_DONE)
-			rc = sq_fail(s, "trimming");
+		sqlite3_bind_int64(st, 3, SLICE_ROWS);
+		rc = delete_slices(s, st);
 	}
 	sqlite3_finalize(st);
 	sqlite3_free(sql);

@@ -2,6 +2,7 @@
 /* One batch, one transaction: the position's compare-and-set first, so that a moved position costs nothing. */
 #include "sqlite.h"
 
+#include <errno.h>
 #include <math.h>
 #include <time.h>
 
@@ -112,7 +113,9 @@ static int fill(struct sq *s, const struct tally_batch *b)
 static int seam(struct sq *s, const char *name)
 {
 	int rc = s->host->seam(name);
-	return rc == 0 ? TALLY_SINK_OK : s->host->fail(s->in, TALLY_SINK_RECONNECT, -rc, "fault seam %s", name);
+	if (rc == 0)
+		return TALLY_SINK_OK;
+	return s->host->fail(s->in, rc == -ENOSPC ? TALLY_SINK_FULL : TALLY_SINK_RECONNECT, -rc, "fault seam %s", name);
 }
 
 static int commit(struct sq *s)

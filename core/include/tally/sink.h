@@ -97,13 +97,12 @@ struct tally_batch {
 };
 
 /* Rows that are to go (retention), of every node: those with column `grain` = grain and column `bucket` < before_us;
- * in a table without a column `grain` those whose column `time` < before_us. Which of them go first is the sink's
- * choice, so a trim is repeated until nothing is left. */
+ * in a table without a column `grain` those whose column `time` < before_us. Nobody reads them any more, so a sink may
+ * leave some of them for the next trim rather than hold up its batch. */
 struct tally_trim {
 	const struct tally_table *table;
 	int64_t grain;
 	int64_t before_us;
-	uint64_t max_rows; /* at most so many in this transaction; 0 = all */
 };
 
 /* ---- error classes: what write() and the others return ---- */

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stores: readers, and what a store remembers of itself. */
+#include "sink_store_tests.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EVENTS (&s->schema->fixed[SCHEMA_EVENT])
+#define FOREVER INT64_MAX
+
+static const int64_t keep_all[TALLY_GRAINS] = { FOREVER, FOREVER, FOREVER, FOREVER };
+
+/* ---- readers ---- */
+
+static int count_cell(void *arg, const struct tally_cell *cells)
+{
+	*(int64_t *)arg = cells[0].v.i;
+	return 0;
+}
+
+static int64_t count_events(struct shop *s)
+{
+	static const uint32_t type = TALLY_T_INT;
+	struct tally_statement st = {
+		.sql = "SELECT COUNT(*) FROM `tally_event`", .column_types = &type, .ncolumns = 1
+	};
+	int64_t n = -1;
+	assert_int_equal(s->sink->read(s->reader, &st, count_cell, &n), 0);
+	return n;
+}
+
+void test_a_reader_sees_one_moment(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, EVENTS, shop_events(s, 0, 10), 10);
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	assert_int_equal(s->sink->read_begin(s->reader), 0);
+	shop_must_write(s, EVENTS, shop_events(s, 64, 5), 5);
+	assert_int_equal(count_events(s), 10);
+	shop_must_write(s, EVENTS, shop_events(s, 128, 5), 5);
+	assert_int_equal(count_events(s), 10);
+	s->sink->read_end(s->reader);
+	assert_int_equal(s->sink->read_begin(s->reader), 0);
+	assert_int_equal(count_events(s), 20);
+	s->sink->read_end(s->reader);
+	shop_close(s);
+}
+
+struct seen {
+	size_t rows;
+	struct tally_cell last[6];
+	char text[64];
+};
+
+static int see(void *arg, const struct tally_cell *cells)
+{
+	struct seen *seen = arg;
+	memcpy(seen->last, cells, sizeof seen->last);
+	snprintf(seen->text, sizeof seen->text, "%.*s", (int)cells[2].len, cells[2].v.ptr);
+	return ++seen->rows == 3 ? 77 : 0;
+}
+
+void test_parameters_and_columns_of_every_type(void **state)
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_REAL, TALLY_T_TEXT, TALLY_T_BLOB, TALLY_T_INT,
+		TALLY_T_INT };
+	static const uint32_t param_types[] = { TALLY_T_INT, TALLY_T_REAL, TALLY_T_TEXT, TALLY_T_BLOB, TALLY_T_INT,
+		TALLY_T_TEXT, TALLY_T_INT };
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, EVENTS, shop_events(s, 0, 10), 10);
+	const struct tally_cell params[] = { number(INT64_MIN), real(0.1), text("\xc3\xa4'\\"), bytes("\0\xff", 2),
+		null_cell(), text("view"), number(1) };
+	struct tally_statement st = {
+		.sql = "SELECT ?, ?, ?, ?, ?, `idx` FROM `tally_event` WHERE `name` = ? AND `idx` > ? ORDER BY `idx`",
+		.params = params,
+		.param_types = param_types,
+		.nparams = 7,
+		.column_types = types,
+		.ncolumns = 6,
+	};
+	struct seen seen = { 0 };
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	assert_int_equal(s->sink->read_begin(s->reader), 0);
+	assert_int_equal(s->sink->read(s->reader, &st, see, &seen), 77); /* stopped by the callback */
+	assert_int_equal(seen.rows, 3);
+	assert_true(seen.last[0].v.i == INT64_MIN);
+	assert_true(seen.last[1].v.d == 0.1);
+	assert_string_equal(seen.text, "\xc3\xa4'\\");
+	assert_int_equal(seen.last[3].len, 2);
+	assert_true(seen.last[4].null);
+	assert_int_equal(seen.last[5].v.i, 5); /* 2, 4, 5 */
+	assert_int_equal(count_events(s), 10); /* and the reader goes on */
+	s->sink->read_end(s->reader);
+	shop_close(s);
+}
+
+void test_long_values_are_read_whole(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	size_t n = 1000000;
+	char *json = arena_alloc(&s->arena, n);
+	memset(json, 'x', n);
+	memcpy(json, "{\"a\":\"", 6);
+	memcpy(json + n - 2, "\"}", 2);
+	struct tally_cell *rows = shop_events(s, 0, 3);
+	*cell_of(rows, 1, EVENTS, "props") = bytes(json, n);
+	shop_must_write(s, EVENTS, rows, 3);
+	assert_true(str_eq(shop_bytes(s, "SELECT `props` FROM `tally_event` WHERE `idx` = 1"), str_make(json, n)));
+	shop_close(s);
+}
+
+static int ignore(void *arg, const struct tally_cell *cells)
+{
+	(void)arg;
+	(void)cells;
+	return 0;
+}
+
+static int try_read(struct shop *s, const char *sql, size_t ncolumns, int64_t timeout_us)
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_INT };
+	struct tally_statement st = {
+		.sql = sql, .column_types = types, .ncolumns = ncolumns, .timeout_us = timeout_us
+	};
+	int rc = s->sink->read_begin(s->reader);
+	assert_int_equal(rc, 0);
+	rc = s->sink->read(s->reader, &st, ignore, NULL);
+	s->sink->read_end(s->reader);
+	return rc;
+}
+
+void test_readers_refuse_and_say_why(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	assert_int_equal(try_read(s, "SELECT 1 FROM `nowhere`", 1, 0), -ENOENT);
+	assert_non_null(strstr(s->sink->reader_error(s->reader), "nowhere"));
+	assert_int_equal(try_read(s, "SELECT 1", 2, 0), -EINVAL);
+	assert_int_equal(try_read(s, "SELECT ? + 1", 1, 0), -EINVAL);
+	assert_int_equal(try_read(s, "SELEKT 1", 1, 0), -EIO);
+	assert_true(try_read(s, "DELETE FROM `tally_node`", 0, 0) != 0);
+	assert_int_equal(try_read(s, "SELECT 1", 1, 0), 0);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_node`"), 1);
+	shop_close(s);
+}
+
+void test_a_slow_question_is_given_up(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, EVENTS, shop_events(s, 0, 2000), 2000);
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	const char *slow = "SELECT COUNT(*) FROM `tally_event` a, `tally_event` b, `tally_event` c"
+			   " WHERE a.`idx` + b.`idx` < c.`idx`";
+	assert_int_equal(try_read(s, slow, 1, 50000), -ETIMEDOUT);
+	assert_int_equal(try_read(s, "SELECT COUNT(*) FROM `tally_event`", 1, 0), 0);
+	shop_close(s);
+}
+
+/* ---- tally_meta ---- */
+
+static const struct meta *complete(struct shop *s, const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
+{
+	const struct meta *m = NULL;
+	ship_host_clear(s->in);
+	int rc = meta_complete(s->in, s->at, retention_us, now_us, &s->arena, &m);
+	if (rc != TALLY_SINK_OK)
+		fail_msg("meta: %d %s", rc, shop_words(s));
+	return m;
+}
+
+static int complete_fails(struct shop *s)
+{
+	const struct meta *m;
+	ship_host_clear(s->in);
+	return meta_complete(s->in, s->at, keep_all, 1000, &s->arena, &m);
+}
+
+void test_an_empty_store_is_whole_from_the_beginning(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", ""), *b = shop_open(NODE_B, "main", "");
+	const struct meta *m = complete(s, keep_all, 1000), *again = complete(s, keep_all, 2000);
+	const struct meta *other = complete(b, keep_all, 3000);
+	assert_int_equal(m->nrollups, 1);
+	assert_true(m->rollup_horizon_us[0] == INT64_MIN);
+	for (int g = 0; g < TALLY_GRAINS; g++)
+		assert_true(m->grain_horizon_us[g] == INT64_MIN);
+	assert_memory_equal(m->hash_key, again->hash_key, 16);
+	assert_memory_equal(m->hash_key, other->hash_key, 16);
+	assert_true(other->rollup_horizon_us[0] == INT64_MIN);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta`"), 3);
+	shop_close(s);
+	shop_close(b);
+}
+
+static struct shop *with_another_rollup(const char *name, const struct tally_metric *metric)
+{
+	struct tally_rollup r = { .nmetrics = 1, .metrics = metric, .name = str_of(name) };
+	struct shop *s = shop_open_quietly(NODE_A, "main", "", &r);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	return s;
+}
+
+void test_a_later_rollup_begins_behind_the_latest_event(void **state)
+{
+	static const struct tally_metric events = { .kind = TALLY_EVENTS };
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	complete(s, keep_all, 1000);
+	struct tally_cell *rows = shop_events(s, 0, 30);
+	for (size_t i = 0; i < 30; i++) {
+		*cell_of(rows, i, EVENTS, "site") = text(i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "c");
+		*cell_of(rows, i, EVENTS, "time") = number(5000 - (int64_t)i);
+	}
+	shop_must_write(s, EVENTS, rows, 30);
+	shop_close(s);
+	s = with_another_rollup("late", &events);
+	assert_true(complete(s, keep_all, 9000)->rollup_horizon_us[0] == 5001);
+	shop_close(s);
+}
+
+/* Events can be stored and gone again: thinned out, or past their retention. */
+void test_a_store_that_has_forgotten_is_not_empty(void **state)
+{
+	static const struct tally_metric events = { .kind = TALLY_EVENTS };
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	struct tally_cell row[] = { null_cell(), text("main"), text("a"), number(4), number(0), number(0), number(0) };
+	shop_must_write(s, &s->schema->fixed[SCHEMA_LEDGER], row, 1);
+	shop_close(s);
+	s = with_another_rollup("late", &events);
+	assert_true(complete(s, keep_all, 9000)->rollup_horizon_us[0] == 9000);
+	shop_close(s);
+}
+
+void test_a_rollup_with_another_column_stops(void **state)
+{
+	static const struct tally_metric events = { .kind = TALLY_EVENTS }, max = { .kind = TALLY_MAX };
+	(void)state;
+	place.wipe();
+	struct shop *s = with_another_rollup("sales", &events);
+	complete(s, keep_all, 1000);
+	shop_close(s);
+	struct tally_rollup changed = { .nmetrics = 1, .metrics = &max, .name = STR("sales") };
+	s = shop_open_quietly(NODE_A, "main", "", &changed);
+	assert_int_equal(shop_position(s), TALLY_SINK_STOP);
+	assert_non_null(strstr(shop_words(s), "max_value"));
+	assert_non_null(strstr(shop_words(s), "needs a new name"));
+	shop_close(s);
+}
+
+void test_a_rollup_of_another_definition_stops(void **state)
+{
+	static const struct tally_metric events = { .kind = TALLY_EVENTS };
+	(void)state;
+	place.wipe();
+	struct shop *s = with_another_rollup("sales", &events);
+	complete(s, keep_all, 1000);
+	place.sql("UPDATE tally_meta SET value = 'by [event:name] metrics [events]' WHERE name = 'rollup/sales'");
+	assert_int_equal(complete_fails(s), TALLY_SINK_STOP);
+	assert_non_null(strstr(shop_words(s), "rollup sales was declared as by [event:name] metrics [events]"));
+	assert_non_null(strstr(shop_words(s), "needs a new name"));
+	shop_close(s);
+}
+
+void test_a_newer_store_stops(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	complete(s, keep_all, 1000);
+	place.sql("UPDATE tally_meta SET value = '99' WHERE name = 'schema'");
+	assert_int_equal(complete_fails(s), TALLY_SINK_STOP);
+	place.sql("UPDATE tally_meta SET value = '1' WHERE name = 'schema'");
+	place.sql("UPDATE tally_meta SET value = 'zz' WHERE name = 'hash_key'");
+	assert_int_equal(complete_fails(s), TALLY_SINK_STOP);
+	assert_non_null(strstr(shop_words(s), "hash_key"));
+	shop_close(s);
+}
+
+void test_retention_gives_a_grain_its_horizon(void **state)
+{
+	const int64_t two_days = 2 * INT64_C(86400000000), now = INT64_C(1767225612345678);
+	const int64_t retention[TALLY_GRAINS] = { two_days, FOREVER, FOREVER, FOREVER };
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	const struct meta *m = complete(s, retention, now);
+	assert_true(m->grain_horizon_us[TALLY_MINUTE] == INT64_C(1767225600000000) - two_days);
+	assert_true(m->grain_horizon_us[TALLY_QUARTER] == INT64_MIN);
+	/* it is the line that moves it on, not another start */
+	m = complete(s, retention, now + two_days);
+	assert_true(m->grain_horizon_us[TALLY_MINUTE] == INT64_C(1767225600000000) - two_days);
+	shop_close(s);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tests of sink_store_write.c and sink_store_read.c, listed in sink_store.c. */
+#ifndef TESTS_SINK_STORE_TESTS_H
+#define TESTS_SINK_STORE_TESTS_H
+
+#include "sink_store.h"
+
+void test_a_new_store_stands_at_the_beginning(void **state);
+void test_the_position_moves_with_the_rows(void **state);
+void test_positions_use_all_64_bits(void **state);
+void test_another_position_is_moved(void **state);
+void test_rows_only_leave_the_position(void **state);
+void test_nodes_are_numbered_and_stand_apart(void **state);
+void test_another_lines_name_is_refused(void **state);
+void test_two_lines_share_a_database_by_prefix(void **state);
+void test_an_unsure_commit_is_told_by_the_position(void **state);
+void test_events_come_back_as_they_were(void **state);
+void test_text_is_kept_byte_by_byte(void **state);
+void test_keys_differ_by_any_byte(void **state);
+void test_counts_and_sums_add(void **state);
+void test_sums_saturate(void **state);
+void test_least_and_greatest_ignore_null(void **state);
+void test_first_stays_and_max_grows(void **state);
+void test_the_last_set_counts(void **state);
+void test_sketches_are_united_with_their_estimate(void **state);
+void test_a_lost_batch_leaves_no_trace_in_sketches(void **state);
+void test_position_forgets_sketches(void **state);
+void test_a_refused_row_is_named_exactly(void **state);
+void test_of_two_refused_rows_one_is_named(void **state);
+void test_a_row_that_is_there_is_refused(void **state);
+void test_trims_take_what_lies_before(void **state);
+void test_events_are_trimmed_by_time(void **state);
+void test_a_missing_column_stops_with_words(void **state);
+void test_a_reader_sees_one_moment(void **state);
+void test_parameters_and_columns_of_every_type(void **state);
+void test_long_values_are_read_whole(void **state);
+void test_readers_refuse_and_say_why(void **state);
+void test_a_slow_question_is_given_up(void **state);
+void test_an_empty_store_is_whole_from_the_beginning(void **state);
+void test_a_later_rollup_begins_behind_the_latest_event(void **state);
+void test_a_store_that_has_forgotten_is_not_empty(void **state);
+void test_a_rollup_with_another_column_stops(void **state);
+void test_a_rollup_of_another_definition_stops(void **state);
+void test_a_newer_store_stops(void **state);
+void test_retention_gives_a_grain_its_horizon(void **state);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQLite: what every store must do, and what only a file can suffer. */
+#include "sink_store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/seam.h"
+
+#define EVENTS (&s->schema->fixed[SCHEMA_EVENT])
+
+static char dir[] = "/tmp/tally-sqlite-XXXXXX";
+static char file[64];
+
+static void run_sql(const char *sql)
+{
+	sqlite3 *db;
+	char *words = NULL;
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_exec(db, sql, NULL, NULL, &words) != SQLITE_OK)
+		fail_msg("%s: %s", sql, words);
+	sqlite3_close(db);
+}
+
+static void remove_with(const char *suffix)
+{
+	char path[80];
+	snprintf(path, sizeof path, "%s%s", file, suffix);
+	unlink(path);
+}
+
+static void wipe(void)
+{
+	remove_with("");
+	remove_with("-wal");
+	remove_with("-shm");
+}
+
+struct place place = {
+	.module = "sqlite",
+	.data_dir = dir,
+	.options = { { "path", "store.db", "test:1:1" }, { "busy_timeout", "20ms", "test:1:2" } },
+	.noptions = 2,
+	.wipe = wipe,
+	.sql = run_sql,
+};
+
+static void test_a_replaced_file_is_noticed(void **state)
+{
+	char aside[80];
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, EVENTS, shop_events(s, 0, 3), 3);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 3);
+	snprintf(aside, sizeof aside, "%s.aside", file);
+	assert_int_equal(rename(file, aside), 0);
+	remove_with("-wal");
+	remove_with("-shm");
+	assert_int_equal(shop_write(s, EVENTS, shop_events(s, 64, 3), 3), TALLY_SINK_RECONNECT);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	assert_int_equal(s->at.lsn, 0);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 0);
+	shop_must_write(s, EVENTS, shop_events(s, 0, 1), 1);
+	shop_close(s);
+	unlink(aside);
+}
+
+static void test_a_locked_file_is_tried_again(void **state)
+{
+	sqlite3 *other;
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	assert_int_equal(sqlite3_open(file, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(shop_write(s, EVENTS, shop_events(s, 0, 3), 3), TALLY_SINK_RETRY);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(shop_write(s, EVENTS, shop_events(s, 0, 3), 3), TALLY_SINK_OK);
+	sqlite3_close(other);
+	shop_close(s);
+}
+
+static void test_a_file_that_is_no_database_stops(void **state)
+{
+	(void)state;
+	wipe();
+	FILE *f = fopen(file, "w");
+	for (int i = 0; i < 1000; i++)
+		fputs("this is not a database\n", f);
+	fclose(f);
+	struct shop *s = shop_open_quietly(NODE_A, "main", "", &shop_rollup);
+	assert_int_equal(shop_position(s), TALLY_SINK_STOP);
+	assert_non_null(strstr(shop_words(s), "no SQLite database"));
+	wipe();
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	shop_close(s);
+}
+
+static void test_a_missing_folder_stops(void **state)
+{
+	(void)state;
+	const char *kept = place.options[0].value;
+	place.options[0].value = "no/such/folder/x.db";
+	struct shop *s = shop_open_quietly(NODE_A, "main", "", &shop_rollup);
+	assert_int_equal(shop_position(s), TALLY_SINK_STOP);
+	assert_non_null(strstr(shop_words(s), "folder must exist"));
+	place.options[0].value = kept;
+	shop_close(s);
+}
+
+/* A file that may not grow further is as good as a full disk. */
+static void test_a_full_file_backs_off_and_recovers(void **state)
+{
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, EVENTS, shop_events(s, 0, 10), 10);
+	assert_int_equal(seam_arm("sqlite.commit:1:ENOSPC"), 0);
+	assert_int_equal(shop_write(s, EVENTS, shop_events(s, 64, 10), 10), TALLY_SINK_FULL);
+	seam_arm(NULL);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	assert_int_equal(s->at.lsn, 64);
+	shop_close(s);
+}
+
+static void test_a_reader_before_the_store_says_so(void **state)
+{
+	(void)state;
+	wipe();
+	struct shop *s = shop_open_quietly(NODE_A, "main", "", &shop_rollup);
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	assert_int_equal(s->sink->read_begin(s->reader), -ENOTCONN);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 0);
+	shop_close(s);
+}
+
+/* Killed before and behind the COMMIT: the file knows which. */
+static void write_and_die(const char *seam)
+{
+	char spec[64];
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct shop *s = shop_open(NODE_A, "main", "");
+		snprintf(spec, sizeof spec, "%s:1:kill", seam);
+		if (seam_arm(spec) == 0)
+			shop_write(s, EVENTS, shop_events(s, s->at.lsn, 5), 5);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void test_kill_around_a_commit(void **state)
+{
+	(void)state;
+	wipe();
+	write_and_die("sqlite.commit");
+	struct shop *s = shop_open(NODE_A, "main", "");
+	assert_int_equal(s->at.lsn, 0);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 0);
+	shop_close(s);
+	write_and_die("sqlite.committed");
+	s = shop_open(NODE_A, "main", "");
+	assert_int_equal(s->at.lsn, 64);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 5);
+	shop_close(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest own[] = {
+		cmocka_unit_test(test_a_replaced_file_is_noticed),
+		cmocka_unit_test(test_a_locked_file_is_tried_again),
+		cmocka_unit_test(test_a_file_that_is_no_database_stops),
+		cmocka_unit_test(test_a_missing_folder_stops),
+		cmocka_unit_test(test_a_full_file_backs_off_and_recovers),
+		cmocka_unit_test(test_a_reader_before_the_store_says_so),
+		cmocka_unit_test(test_kill_around_a_commit),
+	};
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(file, sizeof file, "%s/store.db", dir);
+	cmocka_set_message_output(CM_OUTPUT_STDOUT);
+	int rc = _cmocka_run_group_tests("every store", store_tests, store_test_count, NULL, NULL);
+	rc += RUN_TESTS("sqlite", own);
+	wipe();
+	rmdir(dir);
+	return rc;
+}
