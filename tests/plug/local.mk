@@ -1,1 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+# A plugin's test loads the module as it was built; the fake host stands for all of tally.
+fake_host = tests/plug/fake_host.c tests/plug/fake_host.h
+
+check_PROGRAMS += tests/plug/test_rollup
+tests_plug_test_rollup_SOURCES = tests/plug/test_rollup.c $(fake_host)
+EXTRA_tests_plug_test_rollup_DEPENDENCIES = plugins/rollup.la

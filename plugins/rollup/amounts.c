@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts saturate and sums stay finite: a store refuses neither. */
+#include <errno.h>
+#include <float.h>
+
+#include "rollup.h"
+
+static int64_t add_count(int64_t a, int64_t b)
+{
+	int64_t sum;
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+static double add_number(double a, double b)
+{
+	double sum = a + b;
+	return sum > DBL_MAX ? DBL_MAX : sum < -DBL_MAX ? -DBL_MAX : sum;
+}
+
+static bool is(struct tally_str s, const char *text, size_t len)
+{
+	return s.len == len && memcmp(s.ptr, text, len) == 0;
+}
+
+static bool is_pageview(struct tally_str name)
+{
+	return is(name, "view", 4) || is(name, "pageview", 8);
+}
+
+/* The number a metric is about; a string is no number even if it looks like one. */
+static bool number_of(const struct tally_metric *m, const struct tally_event *ev, double *out)
+{
+	if (!m->is_prop) {
+		*out = ev->value;
+		return ev->has_value != 0;
+	}
+	for (uint32_t i = 0; i < ev->nprops; i++) {
+		const struct tally_prop *p = &ev->props[i];
+		if (!is(p->key, m->field.ptr, m->field.len))
+			continue;
+		*out = p->number;
+		return p->type == TALLY_PROP_NUMBER;
+	}
+	return false;
+}
+
+/* count: how many numbers; number: their sum, or the least or greatest. */
+static void take_number(uint32_t kind, struct amount *a, double number, int64_t count)
+{
+	if (kind == TALLY_SUM)
+		a->number = add_number(a->number, number);
+	else if (a->count == 0 || (kind == TALLY_MIN ? number < a->number : number > a->number))
+		a->number = number;
+	a->count = add_count(a->count, count);
+}
+
+int amounts_add(struct rollup *ro, const struct tally_rollup *r, struct amount *am, const struct tally_event *ev,
+	const uint64_t *visitor)
+{
+	int64_t weight = ev->weight ? ev->weight : 1;
+	int rc = 0;
+	double number;
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		uint32_t kind = r->metrics[i].kind;
+		switch (kind) {
+		case TALLY_EVENTS:
+			am[i].count = add_count(am[i].count, weight);
+			break;
+		case TALLY_PAGEVIEWS:
+			if (is_pageview(ev->name))
+				am[i].count = add_count(am[i].count, weight);
+			break;
+		case TALLY_VISITORS:
+			if (visitor)
+				rc = people_add(ro, &am[i].people, *visitor);
+			break;
+		case TALLY_SUM:
+		case TALLY_MIN:
+		case TALLY_MAX:
+			if (number_of(&r->metrics[i], ev, &number))
+				take_number(kind, &am[i], kind == TALLY_SUM ? number * (double)weight : number, weight);
+			break;
+		}
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int amounts_merge(struct rollup *ro, const struct tally_rollup *r, struct amount *into, const struct amount *from)
+{
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		uint32_t kind = r->metrics[i].kind;
+		int rc = 0;
+		if (kind == TALLY_EVENTS || kind == TALLY_PAGEVIEWS)
+			into[i].count = add_count(into[i].count, from[i].count);
+		else if (kind == TALLY_VISITORS)
+			rc = people_merge(ro, &into[i].people, &from[i].people);
+		else if (from[i].count)
+			take_number(kind, &into[i], from[i].number, from[i].count);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+struct amount *amounts_copy(struct rollup *ro, const struct tally_rollup *r, const struct amount *from)
+{
+	struct amount *am = ro->host->alloc(ro->in, r->nmetrics * sizeof *am);
+	if (!am)
+		return NULL;
+	memcpy(am, from, r->nmetrics * sizeof *am);
+	for (uint32_t i = 0; i < r->nmetrics; i++)
+		if (people_copy(ro, &am[i].people, &from[i].people) != 0)
+			return NULL;
+	return am;
+}
+
+int amounts_seal(struct rollup *ro, const struct tally_rollup *r, struct amount *am, struct tally_amount *out)
+{
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		int rc = people_seal(ro, &am[i].people);
+		if (rc != 0)
+			return rc;
+		out[i] = (struct tally_amount){ .count = am[i].count,
+			.number = am[i].number,
+			.sketch = am[i].people.sketch,
+			.sketch_len = am[i].people.sketch_len };
+	}
+	return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rollup: adds events up into the rollups that the configuration declares. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rollup.h"
+
+#define MINUTE_US (60 * INT64_C(1000000))
+#define QUARTER_US (15 * MINUTE_US)
+
+static void rollup_close(void *self)
+{
+	struct rollup *ro = self;
+	index_free(&ro->site_index);
+	index_free(&ro->dims_index);
+	index_free(&ro->cell_index);
+	free(ro->dims);
+	free(ro->sketch);
+	free(ro->key);
+	free(ro);
+}
+
+static int rollup_open(const struct tally_host *host, struct tally_instance *in, void **self)
+{
+	struct rollup *ro = calloc(1, sizeof *ro);
+	if (!ro)
+		return -ENOMEM;
+	ro->host = host;
+	ro->in = in;
+	ro->nrollups = host->rollups(in, &ro->rollups);
+	ro->sketch_room = host->sketch_room(TALLY_SKETCH_HLL);
+	ro->sketch = malloc(ro->sketch_room);
+	ro->dims = calloc(ro->nrollups + 1, sizeof(struct dims *));
+	ro->minute_us = ro->quarter_us = INT64_MIN;
+	if (!ro->sketch || !ro->dims) {
+		rollup_close(ro);
+		return -ENOMEM;
+	}
+	*self = ro;
+	return 0;
+}
+
+/* Minutes and quarter hours are the same for every site, and events come mostly in the order of time. */
+static int64_t bucket_near(
+	struct rollup *ro, uint32_t grain, int64_t unit_us, const struct tally_event *ev, int64_t last)
+{
+	if (last != INT64_MIN && ev->time_us >= last && ev->time_us - last < unit_us)
+		return last;
+	return ro->host->bucket(ro->in, grain, ev->site, ev->time_us);
+}
+
+static int add_event(struct rollup *ro, const struct tally_rollup *r, struct site *s, const struct tally_event *ev,
+	const uint64_t *visitor)
+{
+	bool minutes = ro->minute_us >= s->horizons[r->id][TALLY_MINUTE];
+	struct dims *d = dims_of(ro, r, ev);
+	struct cell *c =
+		d ? cell_of(ro, d, s, minutes ? TALLY_MINUTE : TALLY_QUARTER, minutes ? ro->minute_us : ro->quarter_us)
+		  : NULL;
+	if (!c)
+		return -ENOMEM;
+	if (!c->amounts) {
+		c->amounts = ro->host->alloc(ro->in, (r->nmetrics + 1) * sizeof *c->amounts);
+		if (!c->amounts)
+			return -ENOMEM;
+		memset(c->amounts, 0, r->nmetrics * sizeof *c->amounts);
+	}
+	return amounts_add(ro, r, c->amounts, ev, visitor);
+}
+
+static int rollup_event(void *self, struct tally_event *ev)
+{
+	struct rollup *ro = self;
+	struct site *s = site_of(ro, ev->site);
+	if (!s)
+		return -ENOMEM;
+	ro->minute_us = bucket_near(ro, TALLY_MINUTE, MINUTE_US, ev, ro->minute_us);
+	ro->quarter_us = bucket_near(ro, TALLY_QUARTER, QUARTER_US, ev, ro->quarter_us);
+	uint64_t hash = ev->visitor.len ? ro->host->hash(ev->visitor.ptr, ev->visitor.len) : 0;
+	for (size_t r = 0; r < ro->nrollups; r++) {
+		int rc = add_event(ro, &ro->rollups[r], s, ev, ev->visitor.len ? &hash : NULL);
+		if (rc != 0)
+			return rc;
+	}
+	return TALLY_PASS;
+}
+
+static int flush(void *self)
+{
+	int rc = rollup_flush(self);
+	cells_clear(self);
+	return rc;
+}
+
+static void reset(void *self)
+{
+	cells_clear(self);
+}
+
+const struct tally_plugin tally_plugin = {
+	TALLY_PLUGIN_HEAD,
+	"rollup",
+	"0.1.0",
+	"adds events up into the declared rollups: minute, quarter hour, day, month",
+	.open = rollup_open,
+	.close = rollup_close,
+	.event = rollup_event,
+	.flush = flush,
+	.reset = reset,
+};
