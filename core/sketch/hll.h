@@ -5,7 +5,7 @@
  * themselves are kept, sorted. Pure functions on bytes; the bytes are the format on disk, versioned by the first one.
  *
  *   form 1 exact:  u8 1, u8 p, u16 n, n x u64 hashes ascending
- *   form 2 sparse: u8 2, u8 p, u16 n, n x (u16 register | u8 rank) ascending, while that is smaller than dense
+ *   form 2 sparse: u8 2, u8 p, u16 n, n x (u16 register | u8 rank) ascending, while that is smaller than dense (n < 4096)
  *   form 3 dense:  u8 3, u8 p, u16 0, 12288 bytes of packed 6-bit registers
  * A merge of two forms is the same set of bytes in whatever order it was made. [any thread] */
 #ifndef SKETCH_HLL_H
@@ -20,9 +20,12 @@
 #define HLL_EXACT_MAX 500
 #define HLL_ROOM (4 + 12288) /* no form is larger */
 
-/* *len 0 is the empty sketch. -ENOSPC: cap is too small for the next form; -EBADMSG: not a sketch of this version. */
+/* *len 0 is the empty sketch. -ENOSPC: cap is too small for the next form; -EBADMSG: not a sketch of this version.
+ * After an error buf is as it was. Of buf only head and length are looked at (whoever read it from elsewhere calls
+ * hll_check() first); other is checked whole. buf and other do not overlap, unless they are the same sketch. */
 must_check int hll_add(void *buf, size_t *len, size_t cap, uint64_t hash);
 must_check int hll_merge(void *buf, size_t *len, size_t cap, const void *other, size_t other_len);
+/* 0 for what is not a sketch. */
 double hll_estimate(const void *buf, size_t len);
 /* 0, or -EBADMSG if the bytes are not a well-formed sketch. */
 must_check int hll_check(const void *buf, size_t len);

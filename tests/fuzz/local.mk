@@ -5,3 +5,6 @@ CLEANFILES += crash-*
 
 check_PROGRAMS += tests/fuzz/fuzz_terms
 tests_fuzz_fuzz_terms_SOURCES = tests/fuzz/fuzz_terms.c tests/fuzz/run.c
+
+check_PROGRAMS += tests/fuzz/fuzz_hll
+tests_fuzz_fuzz_hll_SOURCES = tests/fuzz/fuzz_hll.c tests/fuzz/run.c
