@@ -4,6 +4,7 @@ libtallycore_la_SOURCES += \
 	core/base/bytes.h \
 	core/base/check.c core/base/check.h \
 	core/base/clock.c core/base/clock.h \
+	core/base/file.c core/base/file.h \
 	core/base/hash.c core/base/hash.h \
 	core/base/log.c core/base/log.h \
 	core/base/ring.c core/base/ring.h \

@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+libtallycore_la_SOURCES += \
+	core/spool/abandon.c \
+	core/spool/collect.c \
+	core/spool/format.c core/spool/format.h \
+	core/spool/group.c \
+	core/spool/inner.h \
+	core/spool/payload.h \
+	core/spool/quarantine.c \
+	core/spool/reader.c \
+	core/spool/recover.c \
+	core/spool/scan.c core/spool/scan.h \
+	core/spool/segment.c \
+	core/spool/spare.c \
+	core/spool/spool.c core/spool/spool.h \
+	core/spool/sync.c \
+	core/spool/tail.c \
+	core/spool/trim.c \
+	core/spool/write.c
+
+check_PROGRAMS += tests/unit/test_spool
+tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/spool_kit.h

@@ -36,6 +36,7 @@ struct spool_options {
 	double keep_free;          /* share of the file system to leave free, 0..1 */
 	int64_t retain_us;         /* keep records this long beyond the slowest line … */
 	uint64_t retain_max_bytes; /* … but not more than this */
+	bool no_helper;            /* tests: no thread of its own prepares segments ahead; the ledger makes them */
 };
 
 struct spool_record {
@@ -70,6 +71,9 @@ typedef int (*spool_recall_fn)(void *arg, const struct spool_record *rec);
 must_check int spool_open(
 	const struct spool_options *opt, spool_recall_fn fn, void *arg, struct spool **out, char why[256]);
 void spool_close(struct spool *sp);
+
+/* The most bytes one record may carry: 16 MiB, less where segments are small (half of one). */
+size_t spool_payload_max(const struct spool *sp);
 
 /* ---- [ledger] ---- */
 

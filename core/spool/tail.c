@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Last step of recovery: makes the end of the log a clean place to append to, before the first append.
+ *
+ * - Whatever stands behind the end is copied to quarantine and removed for good, so that no later write can make it
+ *   look like a continuation.
+ * - The good records that nobody called synced are written once more, byte for byte, and synced. Reading them proves
+ *   nothing: they may be in the page cache only, and after a write error the kernel holds such pages for clean. */
+#include "spool/inner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/log.h"
+
+/* Copies the records of [from, top) away. True: there is something behind from that must go. */
+static bool copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
+{
+	char path[PATH_MAX];
+	struct scan s = { .fd = -1 };
+	const uint8_t *p;
+	uint64_t top = scan_top(&seg->head), ignored = 0;
+	segment_path(sp, seg->name, path);
+	if (scan_open(&s, path, RECOVERY_AHEAD) < 0)
+		return true;
+	uint64_t behind = scan_heads(&s, from, top, UINT64_MAX, &ignored);
+	if (behind == from && top - from >= FORMAT_HEAD && scan_bytes(&s, from, FORMAT_HEAD, &p) == FORMAT_HEAD &&
+		get_u64(p + 8) == from && get_u32(p + 4) != 0)
+		behind = from + FORMAT_HEAD; /* not even its head is whole */
+	if (behind > from) {
+		sp->cut_bytes += behind - from;
+		quarantine_bytes(sp, &s, "cut", from, behind);
+		log_warn("spool", "cut %llu bytes at lsn %llu that were never durable; a copy is in quarantine",
+			(unsigned long long)(behind - from), (unsigned long long)from);
+	}
+	scan_close(&s);
+	return behind > from;
+}
+
+/* Newest first: whatever a crash leaves of them is found, and cut, again. */
+static void retire_behind(struct spool *sp, size_t keep)
+{
+	while (sp->nsegs > keep) {
+		struct segment *seg = sp->segs[--sp->nsegs];
+		copy_cut(sp, seg, seg->head.first);
+		trim_retire(sp, seg);
+	}
+}
+
+/* Zeros from the end of the log to the end of the file, also where the file is too short. */
+static int zero_rest(struct spool *sp, struct segment *seg)
+{
+	struct stat st;
+	uint64_t at = FORMAT_PAGE + (sp->end - seg->head.first);
+	bool torn = copy_cut(sp, seg, sp->end);
+	if (fstat(seg->fd, &st) < 0)
+		return -errno;
+	if (!torn && (uint64_t)st.st_size >= seg->head.size)
+		return 0;
+	return segment_zero(seg, "spool.recover", at, seg->head.size - at);
+}
+
+/* Writes the bytes of [from, to) again. */
+static int rewrite(struct segment *seg, uint64_t from, uint64_t to)
+{
+	uint8_t *buf = malloc(RECOVERY_AHEAD);
+	MUST(buf != NULL);
+	int rc = 0;
+	while (rc == 0 && from < to) {
+		uint64_t at = FORMAT_PAGE + (from - seg->head.first);
+		size_t want = to - from < RECOVERY_AHEAD ? (size_t)(to - from) : RECOVERY_AHEAD;
+		ssize_t n = file_read("spool.read", seg->fd, buf, want, at);
+		struct iovec iov = { buf, want };
+		rc = n != (ssize_t)want ? -EIO : file_write("spool.recover", seg->fd, &iov, 1, at);
+		from += want;
+	}
+	free(buf);
+	return rc;
+}
+
+static int settle_segment(struct spool *sp, struct segment *seg, uint64_t sure, bool last)
+{
+	uint64_t from = sure > seg->head.first ? sure : seg->head.first;
+	if (!last && from >= seg->end)
+		return 0;
+	int rc = segment_open_fd(sp, seg);
+	if (rc == 0 && from < seg->end)
+		rc = rewrite(seg, from, seg->end);
+	if (rc == 0 && last)
+		rc = zero_rest(sp, seg);
+	if (rc == 0)
+		rc = file_sync("spool.recoversync", seg->fd);
+	if (!last && seg->fd >= 0) {
+		file_close(seg->fd);
+		seg->fd = -1;
+	}
+	return rc;
+}
+
+/* keep: segments of the log; sure: all before this lsn is known to be on disk. */
+int tail_settle(struct spool *sp, size_t keep, uint64_t sure, char why[256])
+{
+	int rc = 0;
+	retire_behind(sp, keep);
+	for (size_t i = 0; rc == 0 && i < keep; i++) {
+		rc = settle_segment(sp, sp->segs[i], sure, i + 1 == keep);
+		if (rc < 0)
+			snprintf(why, 256, "cannot write to %.120s/%.64s: %s", sp->opt.dir, sp->segs[i]->name,
+				strerror(-rc));
+	}
+	sp->cur = keep ? sp->segs[keep - 1] : NULL;
+	return rc;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Letting go of segments that every line is done with. Oldest first, and each one's old head is gone for good before
+ * the next is touched: what a crash brings back is then still one unbroken log. */
+#include "spool/inner.h"
+
+#include "base/file.h"
+
+/* Out of the list already: becomes a spare, or goes. */
+void trim_retire(struct spool *sp, struct segment *seg)
+{
+	pthread_mutex_lock(&sp->lock);
+	bool keep = !seg->bad && sp->nspares < SPARES_KEPT && seg->head.size == sp->opt.segment_bytes;
+	pthread_mutex_unlock(&sp->lock);
+	if (!keep || segment_wipe(sp, seg) < 0) {
+		segment_remove(sp, seg);
+		return;
+	}
+	pthread_mutex_lock(&sp->lock);
+	spare_put(sp, seg);
+	pthread_mutex_unlock(&sp->lock);
+}
+
+/* [lock held] Bytes of the segments wholly before lsn. */
+static uint64_t bytes_before(const struct spool *sp, uint64_t lsn)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < sp->nsegs && sp->segs[i]->end <= lsn; i++)
+		sum += sp->segs[i]->head.size;
+	return sum;
+}
+
+/* [lock held] The last segment stays, and so does one behind which nothing is durable yet: were it gone, a crash could
+ * leave no trace of where the log stood. */
+static bool may_go(const struct spool *sp, uint64_t lsn, int64_t now_us)
+{
+	if (sp->nsegs < 2 || sp->segs[0]->end > lsn ||
+		sp->segs[1]->head.first >= atomic_load_explicit(&sp->durable, memory_order_relaxed))
+		return false;
+	bool fresh = now_us - sp->segs[0]->last_us < sp->opt.retain_us;
+	return !fresh || bytes_before(sp, lsn) > sp->opt.retain_max_bytes;
+}
+
+void spool_trim(struct spool *sp, uint64_t lsn, int64_t now_us)
+{
+	struct segment *seg;
+	do {
+		seg = NULL;
+		pthread_mutex_lock(&sp->lock);
+		uint64_t hold = reader_lowest_hold(sp);
+		if (may_go(sp, lsn < hold ? lsn : hold, now_us)) {
+			seg = sp->segs[0];
+			segment_list_remove(sp, 0);
+		}
+		pthread_mutex_unlock(&sp->lock);
+		if (seg)
+			trim_retire(sp, seg);
+	} while (seg);
+}
