@@ -9,3 +9,7 @@ EXTRA_tests_plug_test_rollup_DEPENDENCIES = plugins/rollup.la
 check_PROGRAMS += tests/plug/test_dedup
 tests_plug_test_dedup_SOURCES = tests/plug/test_dedup.c $(fake_host)
 EXTRA_tests_plug_test_dedup_DEPENDENCIES = plugins/dedup.la
+
+check_PROGRAMS += tests/plug/test_degrade
+tests_plug_test_degrade_SOURCES = tests/plug/test_degrade.c $(fake_host)
+EXTRA_tests_plug_test_degrade_DEPENDENCIES = plugins/degrade.la
