@@ -15,14 +15,16 @@
 #include "base/check.h"
 #include "base/str.h"
 
+/* 0 = the usual value, in brackets. Time-outs: header from the first byte of a request to the end of its head; body: in
+ * each such period 1 KiB a second must come, and of a queued answer something must leave; idle: between requests. */
 struct http_limits {
-	size_t head_bytes;      /* 16 KiB: more is 431 */
-	unsigned head_fields;   /* 64 */
-	size_t body_bytes;      /* as received: more is 413 */
-	size_t inflated_bytes;  /* after gzip or zstd: more is 413 */
-	unsigned inflate_ratio; /* inflated / received: more is 413 */
-	unsigned connections;   /* of this server: past it, accepted and closed at once with 503 */
-	int64_t header_timeout_us, body_timeout_us, idle_timeout_us;
+	size_t head_bytes;      /* [16 KiB] more is 431 */
+	unsigned head_fields;   /* [64] more is 431 */
+	size_t body_bytes;      /* [2 MiB] as received: more is 413 */
+	size_t inflated_bytes;  /* [8 MiB] after gzip or zstd: more is 413 */
+	unsigned inflate_ratio; /* [100] inflated / received: more is 413, once 64 KiB have come out */
+	unsigned connections;   /* [1024] of this server: past it, accepted and closed at once with 503 */
+	int64_t header_timeout_us, body_timeout_us, idle_timeout_us; /* [10 s, 10 s, 30 s] */
 };
 
 struct http_field {
@@ -58,10 +60,18 @@ struct http_server;
  * whose client has gone is still to be answered (the answer goes nowhere). */
 typedef void (*http_handler)(struct http_request *rq);
 
+/* [loop] The head of a request is whole, its body not yet read. True = read it and hand the request over as usual;
+ * false = answered here with http_respond() or http_problem(): the body is not read and the connection closes. */
+typedef bool (*http_gate)(struct http_request *rq);
+
 /* address: "host:port", "[v6]:port" or a path (UNIX socket, mode 0660, a stale one is replaced). reuse_port: several
- * servers share one port. 0 or -errno with the words in why. */
+ * servers share one port. 0 or -errno with the words in why.
+ * Also makes the process ignore SIGPIPE, unless it has a handler for it. */
 must_check int http_server_open(uv_loop_t *loop, const char *address, bool reuse_port, const struct http_limits *limits,
 	http_handler handler, void *lane, struct http_server **out, char why[256]);
+
+/* [loop] Asks gate about every request before its body is read; NULL = none. */
+void http_server_set_gate(struct http_server *s, http_gate gate);
 
 /* The port it listens on (for port 0). */
 int http_server_port(const struct http_server *s);
@@ -70,7 +80,7 @@ int http_server_port(const struct http_server *s);
 void http_server_pause(struct http_server *s, bool pause);
 
 /* [loop] Stops accepting; connections close as their answers leave; done is called when none is left or after
- * timeout_us. The server is freed after done. */
+ * timeout_us. The server is freed after done; requests still held by handlers may be answered even then. */
 void http_server_close(struct http_server *s, int64_t timeout_us, void (*done)(void *arg), void *arg);
 
 struct http_stats {
@@ -82,7 +92,7 @@ void http_server_stats(const struct http_server *s, struct http_stats *out);
 void http_respond(struct http_request *rq, const struct http_answer *answer);
 
 /* [loop] A streamed answer (server-sent events): head now, chunks later. http_stream_write returns -EPIPE once the
- * client has gone; http_stream_end must still be called, once. */
+ * client has gone or is more than 1 MiB behind; http_stream_end must still be called, once. */
 void http_stream_begin(struct http_request *rq, const struct http_answer *head);
 must_check int http_stream_write(struct http_request *rq, struct tally_str chunk);
 void http_stream_end(struct http_request *rq);

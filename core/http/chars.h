@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which characters may stand where in a request head (RFC 9110 §5, RFC 9112 §3, RFC 3986). */
+#ifndef HTTP_CHARS_H
+#define HTTP_CHARS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A token's character in lower case; 0 = not a token's character. */
+extern const unsigned char http_token_lower[256];
+
+/* Bits of http_class[]. */
+#define HTTP_VALUE 1 /* field value: TAB, SP, visible, obs-text */
+#define HTTP_TARGET \
+	2           /* request target: visible ASCII but '#' (wider than RFC 3986: browsers send | { } ^ as they are) */
+#define HTTP_HOST 4 /* Host: reg-name, IP literal and port, without ',' */
+extern const unsigned char http_class[256];
+
+static inline bool http_all_of(const char *p, size_t len, unsigned bit)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!(http_class[(unsigned char)p[i]] & bit))
+			return false;
+	return true;
+}
+
+#endif

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests and answers over real sockets. Limits, time-outs and ends are test_http_ends.c. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "http_rig.h"
+#include "unit.h"
+
+static void keep_alive_serves_one_after_the_other(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "GET /a%20b?x=1 HTTP/1.1\r\nHost: t\r\n\r\n");
+	client_expect_body(&c, 200, "GET /a b?x=1|");
+	client_say(&c, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello");
+	client_expect_body(&c, 200, "POST /?|hello");
+	client_say(&c, "GET /last HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+	client_expect_body(&c, 200, "GET /last?|");
+	assert_true(client_ends(&c));
+	assert_int_equal(rig_stats(&r).accepted, 1);
+	assert_int_equal(rig_stats(&r).requests, 3);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void old_version_closes_unless_asked_to_stay(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	assert_true(client_reply(&c, &reply, false));
+	assert_non_null(strstr(reply.head, "\r\nConnection: keep-alive\r\n"));
+	free(reply.body);
+	client_say(&c, "GET / HTTP/1.0\r\n\r\n");
+	assert_true(client_reply(&c, &reply, false));
+	assert_true(reply.close);
+	free(reply.body);
+	assert_true(client_ends(&c));
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	char all[16384], want[64];
+	size_t n = 0;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	for (int i = 0; i < 100; i++)
+		n += (size_t)snprintf(all + n, sizeof all - n,
+			i % 2 ? "GET /%d HTTP/1.1\r\nHost: t\r\n\r\n"
+			      : "POST /%d HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+			i);
+	client_send(&c, all, n);
+	for (int i = 0; i < 100; i++) {
+		snprintf(want, sizeof want, i % 2 ? "GET /%d?|" : "POST /%d?|abc", i);
+		client_expect_body(&c, 200, want);
+	}
+	client_close(&c);
+	rig_close(&r);
+}
+
+/* More than the buffer holds, in front of it a request that waits: reading stops and goes on. */
+static void pipelined_requests_wait_behind_a_held_one(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	static char pad[3000];
+	char one[4096];
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	memset(pad, 'p', sizeof pad - 1);
+	client_say(&c, "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+	for (int i = 0; i < 100; i++) {
+		snprintf(one, sizeof one, "GET /%d HTTP/1.1\r\nHost: t\r\nX: %s\r\n\r\n", i, pad);
+		client_say(&c, one);
+	}
+	assert_int_equal(r.handled, 1);
+	rig_wait_held(&r, 1);
+	http_respond(r.held[0], &(struct http_answer){ .status = 204 });
+	client_expect(&c, 204);
+	for (int i = 0; i < 100; i++) {
+		snprintf(one, sizeof one, "GET /%d?|", i);
+		client_expect_body(&c, 200, one);
+	}
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void head_and_204_have_no_body(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "HEAD /x HTTP/1.1\r\nHost: t\r\n\r\nGET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+	assert_true(client_reply(&c, &reply, true));
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.length, strlen("HEAD /x?|"));
+	free(reply.body);
+	rig_wait_held(&r, 1);
+	http_respond(r.held[0], &(struct http_answer){ .status = 204, .body = STR("not to be seen") });
+	assert_true(client_reply(&c, &reply, false));
+	assert_null(strstr(reply.head, "Content-Length"));
+	free(reply.body);
+	client_say(&c, "GET /then HTTP/1.1\r\nHost: t\r\n\r\n");
+	client_expect_body(&c, 200, "GET /then?|");
+	client_close(&c);
+	rig_close(&r);
+}
+
+static char *pattern(size_t len)
+{
+	char *p = malloc(len + 1);
+	assert_non_null(p);
+	for (size_t i = 0; i < len; i++)
+		p[i] = (char)('a' + (i * 2654435761u >> 13) % 26);
+	p[len] = 0;
+	return p;
+}
+
+static void post(struct client *c, const char *fields, const void *body, size_t len)
+{
+	char head[512];
+	int n = snprintf(
+		head, sizeof head, "POST /b HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n%s\r\n", len, fields);
+	client_send(c, head, (size_t)n);
+	client_send(c, body, len);
+}
+
+static void expect_echo(struct client *c, const char *body)
+{
+	struct reply reply;
+	assert_true(client_reply(c, &reply, false));
+	assert_int_equal(reply.status, 200);
+	assert_memory_equal(reply.body, "POST /b?|", 9);
+	assert_string_equal(reply.body + 9, body);
+	free(reply.body);
+}
+
+static void bodies_of_every_size_arrive_whole(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = { 1, 4096, 40000, 65400, 65535, 65536, 70000, 1 << 20, 2 << 20 };
+	struct rig r;
+	struct client c;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		char *body = pattern(sizes[i]);
+		post(&c, "", body, sizes[i]);
+		expect_echo(&c, body);
+		free(body);
+	}
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void chunked_bodies_of_every_size_arrive_whole(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = { 0, 1, 5000, 50000, 70000, 300000 }, steps[] = { 1000, 7, 60000 };
+	struct rig r;
+	struct client c;
+	char line[64];
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		char *body = pattern(sizes[i]), *wire = malloc(sizes[i] * 3 + 1024);
+		size_t n = 0, step;
+		assert_non_null(wire);
+		for (size_t at = 0, k = 0; at < sizes[i]; at += step, k++) {
+			step = steps[k % 3] < sizes[i] - at ? steps[k % 3] : sizes[i] - at;
+			n += (size_t)sprintf(wire + n, "%zX\r\n", step);
+			memcpy(wire + n, body + at, step);
+			memcpy(wire + n + step, "\r\n", 2);
+			n += step + 2;
+		}
+		client_say(&c, "POST /b HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: Chunked\r\n\r\n");
+		client_send(&c, wire, n);
+		snprintf(line, sizeof line, "0\r\nX-Sum: %zu\r\n\r\nGET /next HTTP/1.1\r\nHost: t\r\n\r\n", i);
+		client_say(&c, line);
+		expect_echo(&c, body);
+		client_expect_body(&c, 200, "GET /next?|");
+		free(body);
+		free(wire);
+	}
+	client_close(&c);
+	rig_close(&r);
+}
+
+static size_t gzip(const char *plain, size_t len, unsigned char *out, size_t room)
+{
+	z_stream z = { 0 };
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_in = (unsigned char *)plain;
+	z.avail_in = (unsigned)len;
+	z.next_out = out;
+	z.avail_out = (unsigned)room;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	deflateEnd(&z);
+	return room - z.avail_out;
+}
+
+static void coded_bodies_arrive_plain(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	char *body = pattern(100000);
+	unsigned char *coded = malloc(200000);
+	assert_non_null(coded);
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	post(&c, "Content-Encoding: gzip\r\n", coded, gzip(body, 100000, coded, 200000));
+	expect_echo(&c, body);
+	post(&c, "Content-Encoding: zstd\r\n", coded, ZSTD_compress(coded, 200000, body, 100000, 3));
+	expect_echo(&c, body);
+	post(&c, "Content-Encoding: identity\r\n", body, 1000);
+	client_expect(&c, 200);
+	post(&c, "Content-Encoding: gzip\r\n", "not gzip", 8);
+	client_expect(&c, 400);
+	assert_true(client_ends(&c));
+	free(body);
+	free(coded);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void a_client_that_asks_first_is_told_to_go_on(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "POST / HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+	assert_true(client_reply(&c, &reply, false));
+	assert_string_equal(reply.head, "HTTP/1.1 100 Continue\r\n\r\n");
+	free(reply.body);
+	client_say(&c, "abc");
+	client_expect_body(&c, 200, "POST /?|abc");
+	client_say(&c, "POST / HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc");
+	client_expect_body(&c, 200, "POST /?|abc");
+	client_say(&c, "POST / HTTP/1.1\r\nHost: t\r\nExpect: miracles\r\nContent-Length: 3\r\n\r\n");
+	client_expect(&c, 417);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void on_async(uv_async_t *async)
+{
+	struct rig *r = async->data;
+	for (int i = 9; i >= 0; i--)
+		http_respond(r->held[i], &(struct http_answer){ .status = 202, .body = r->held[i]->body });
+	uv_close((uv_handle_t *)async, NULL);
+}
+
+static void answers_may_come_later_in_any_order(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c[10];
+	uv_async_t async;
+	char text[256];
+	rig_open(&r, NULL, NULL);
+	uv_async_init(&r.loop, &async, on_async);
+	async.data = &r;
+	for (int i = 0; i < 10; i++) {
+		client_open(&c[i], &r);
+		snprintf(text, sizeof text,
+			"POST /hold HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nbody%dGET /%d HTTP/1.1\r\nHost: t\r\n\r\n",
+			i, i);
+		client_say(&c[i], text);
+	}
+	rig_wait_held(&r, 10);
+	uv_async_send(&async);
+	for (int i = 0; i < 10; i++) {
+		snprintf(text, sizeof text, "body%d", i);
+		client_expect_body(&c[i], 202, text);
+		snprintf(text, sizeof text, "GET /%d?|", i);
+		client_expect_body(&c[i], 200, text);
+		client_close(&c[i]);
+	}
+	rig_close(&r);
+}
+
+/* The client reads late: what the socket does not take waits, the next answer behind it. */
+static void large_answers_reach_a_slow_reader(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	static const char ask[] =
+		"GET /big HTTP/1.1\r\nHost: t\r\n\r\nGET /copy HTTP/1.1\r\nHost: t\r\n\r\nGET /e HTTP/1.1\r\n"
+		"Host: t\r\n\r\n";
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	assert_int_equal(write(c.fd, ask, sizeof ask - 1), sizeof ask - 1);
+	for (int i = 0; i < 100; i++)
+		rig_turn(&r);
+	assert_int_equal(r.handled, 1);
+	for (int i = 0; i < 2; i++) {
+		assert_true(client_reply(&c, &reply, false));
+		assert_int_equal(reply.body_len, RIG_BIG);
+		for (size_t k = 0; k < reply.body_len; k += 4095)
+			assert_int_equal(reply.body[k], 'x');
+		free(reply.body);
+	}
+	client_expect_body(&c, 200, "GET /e?|");
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void an_answer_cannot_be_split_by_its_fields(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	struct http_field f = { STR("Location"), STR("/x\r\nSet-Cookie: a=b\r\n\r\nbody") };
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+	rig_wait_held(&r, 1);
+	http_respond(r.held[0], &(struct http_answer){ .status = 302, .fields = &f, .nfields = 1 });
+	assert_true(client_reply(&c, &reply, false));
+	assert_non_null(strstr(reply.head, "\r\nLocation: /x  Set-Cookie: a=b    body\r\n\r\n"));
+	free(reply.body);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void a_problem_is_json(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+	rig_wait_held(&r, 1);
+	http_problem(r.held[0], 503, "overloaded", 7, "a \"quote\" and\n%s", "\xff");
+	assert_true(client_reply(&c, &reply, false));
+	assert_non_null(strstr(reply.head, "\r\nRetry-After: 7\r\n"));
+	assert_non_null(strstr(reply.head, "\r\nContent-Type: application/problem+json\r\n"));
+	assert_false(reply.close);
+	assert_string_equal(reply.body,
+		"{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"overloaded\","
+		"\"detail\":\"a \\\"quote\\\" and\\u000a?\"}\n");
+	free(reply.body);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void a_stream_is_sent_in_chunks(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct reply reply;
+	rig_open(&r, NULL, NULL);
+	client_open(&c, &r);
+	client_say(&c, "GET /stream HTTP/1.1\r\nHost: t\r\n\r\nGET /next HTTP/1.1\r\nHost: t\r\n\r\n");
+	rig_wait_held(&r, 1);
+	assert_int_equal(http_stream_write(r.held[0], STR("data: 1\n\n")), 0);
+	assert_int_equal(http_stream_write(r.held[0], STR("")), 0);
+	assert_int_equal(http_stream_write(r.held[0], STR("data: 22\n\n")), 0);
+	http_stream_end(r.held[0]);
+	assert_true(client_reply(&c, &reply, false));
+	assert_string_equal(reply.body, "9\r\ndata: 1\n\n\r\na\r\ndata: 22\n\n\r\n0\r\n\r\n");
+	free(reply.body);
+	client_expect_body(&c, 200, "GET /next?|");
+	client_say(&c, "GET /stream HTTP/1.0\r\n\r\n");
+	rig_wait_held(&r, 2);
+	assert_int_equal(http_stream_write(r.held[1], STR("plain")), 0);
+	http_stream_end(r.held[1]);
+	assert_true(client_reply(&c, &reply, false));
+	free(reply.body);
+	assert_false(client_ends(&c)); /* the body is what is left */
+	assert_int_equal(c.len, 5);
+	assert_memory_equal(c.in, "plain", 5);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static bool gate(struct http_request *rq)
+{
+	if (!http_field_get(rq, "authorization")) {
+		http_problem(rq, 401, "unauthorized", 0, "no key");
+		return false;
+	}
+	return true;
+}
+
+static void the_gate_is_asked_before_the_body(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	rig_open(&r, NULL, NULL);
+	http_server_set_gate(r.server, gate);
+	client_open(&c, &r);
+	client_say(&c, "POST / HTTP/1.1\r\nHost: t\r\nAuthorization: x\r\nContent-Length: 3\r\n\r\nabc");
+	client_expect_body(&c, 200, "POST /?|abc");
+	client_say(&c, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 300\r\n\r\n");
+	client_expect(&c, 401);
+	assert_true(client_ends(&c));
+	assert_int_equal(r.handled, 1);
+	client_close(&c);
+	rig_close(&r);
+}
+
+static void a_unix_socket_serves_and_replaces_a_stale_one(void **state)
+{
+	(void)state;
+	struct rig r;
+	struct client c;
+	struct stat st;
+	char path[] = "/tmp/test_http_XXXXXX", address[64], why[256];
+	struct http_server *second;
+	const struct http_limits limits = { 0 };
+	assert_non_null(mkdtemp(path));
+	snprintf(address, sizeof address, "%s/s", path);
+	rig_open(&r, address, NULL);
+	assert_int_equal(stat(address, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	client_open(&c, &r);
+	client_say(&c, "GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+	client_expect_body(&c, 200, "GET /?|");
+	assert_int_equal(http_server_open(&r.loop, address, false, &limits, NULL, NULL, &second, why), -EADDRINUSE);
+	client_close(&c);
+	/* as after kill -9: the file is there, nobody listens */
+	char kept[64];
+	snprintf(kept, sizeof kept, "%s/kept", path);
+	assert_int_equal(link(address, kept), 0);
+	rig_close(&r);
+	assert_int_not_equal(access(address, F_OK), 0);
+	rig_open(&r, kept, NULL);
+	client_open(&c, &r);
+	client_say(&c, "GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+	client_expect(&c, 200);
+	client_close(&c);
+	rig_close(&r);
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void bad_addresses_are_refused_with_words(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "nonsense", "127.0.0.1:", "127.0.0.1:x", "256.0.0.1.:1", "/no/such/dir/s",
+		"/dev/null" };
+	const struct http_limits limits = { 0 };
+	struct http_server *s;
+	uv_loop_t loop;
+	char why[256];
+	uv_loop_init(&loop);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		why[0] = 0;
+		assert_true(http_server_open(&loop, bad[i], false, &limits, NULL, NULL, &s, why) < 0);
+		assert_non_null(strstr(why, bad[i]));
+	}
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keep_alive_serves_one_after_the_other),
+		cmocka_unit_test(old_version_closes_unless_asked_to_stay),
+		cmocka_unit_test(pipelined_requests_are_answered_in_order),
+		cmocka_unit_test(pipelined_requests_wait_behind_a_held_one),
+		cmocka_unit_test(head_and_204_have_no_body),
+		cmocka_unit_test(bodies_of_every_size_arrive_whole),
+		cmocka_unit_test(chunked_bodies_of_every_size_arrive_whole),
+		cmocka_unit_test(coded_bodies_arrive_plain),
+		cmocka_unit_test(a_client_that_asks_first_is_told_to_go_on),
+		cmocka_unit_test(answers_may_come_later_in_any_order),
+		cmocka_unit_test(large_answers_reach_a_slow_reader),
+		cmocka_unit_test(an_answer_cannot_be_split_by_its_fields),
+		cmocka_unit_test(a_problem_is_json),
+		cmocka_unit_test(a_stream_is_sent_in_chunks),
+		cmocka_unit_test(the_gate_is_asked_before_the_body),
+		cmocka_unit_test(a_unix_socket_serves_and_replaces_a_stale_one),
+		cmocka_unit_test(bad_addresses_are_refused_with_words),
+	};
+	return RUN_TESTS("http server", tests);
+}
