@@ -124,11 +124,12 @@ static int check_rollups(struct conf_reader *r, const struct conf *c)
 	return 0;
 }
 
-static const char *database_of(const struct conf_sink *s)
+/* Without the password: a database stays the same whoever opens it. */
+static const char *database_of(struct conf_reader *r, const struct conf_sink *s)
 {
 	for (size_t i = 0; i < s->noptions; i++)
 		if (strcmp(s->options[i].name, "path") == 0 || strcmp(s->options[i].name, "url") == 0)
-			return s->options[i].value;
+			return conf_mask(r->arena, "url", s->options[i].value);
 	return "";
 }
 
@@ -137,8 +138,8 @@ static int check_sink_pair(struct conf_reader *r, const struct conf_sink *a, con
 	if (strcasecmp(a->name, b->name) == 0)
 		return conf_refuse_at(r->err, b->place,
 			"sinks: the name '%s' is taken at %s; give this one a name:", b->name, a->place);
-	if (strcmp(a->plugin, b->plugin) == 0 && strcasecmp(a->prefix, b->prefix) == 0 && *database_of(b) &&
-		strcmp(database_of(a), database_of(b)) == 0)
+	if (strcmp(a->plugin, b->plugin) == 0 && strcasecmp(a->prefix, b->prefix) == 0 && *database_of(r, b) &&
+		strcmp(database_of(r, a), database_of(r, b)) == 0)
 		return conf_refuse_at(r->err, b->place,
 			"sinks: '%s' and '%s' write into the same database; give one of them a prefix:", a->name,
 			b->name);
@@ -161,12 +162,17 @@ static int check_sinks(struct conf_reader *r, const struct conf *c)
 	return 0;
 }
 
+static bool same_list(struct conf_reader *r, const struct conf_source *a, const struct conf_source *b)
+{
+	return strcmp(a->list, b->list) == 0 &&
+	       strcmp(conf_mask(r->arena, "url", a->url), conf_mask(r->arena, "url", b->url)) == 0;
+}
+
 static int check_sources(struct conf_reader *r, const struct conf *c)
 {
 	for (size_t i = 0; i < c->nsources; i++)
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(c->sources[i].url, c->sources[k].url) == 0 &&
-				strcmp(c->sources[i].list, c->sources[k].list) == 0)
+			if (same_list(r, &c->sources[i], &c->sources[k]))
 				return conf_refuse_at(r->err, c->sources[i].place,
 					"sources: the list '%s' is read already at %s", c->sources[i].list,
 					c->sources[k].place);

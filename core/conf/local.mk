@@ -17,5 +17,13 @@ libtallycore_la_SOURCES += \
 	core/conf/tree.c core/conf/tree.h \
 	core/conf/units.c core/conf/units.h
 
-check_PROGRAMS += tests/unit/test_conf
-tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
+check_PROGRAMS += tests/unit/test_conf tests/unit/test_conf_document tests/unit/test_conf_refusals \
+	tests/unit/test_conf_tree tests/unit/test_conf_units
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/conf_file.h
+tests_unit_test_conf_document_SOURCES = tests/unit/test_conf_document.c
+tests_unit_test_conf_refusals_SOURCES = tests/unit/test_conf_refusals.c tests/unit/conf_file.h
+tests_unit_test_conf_tree_SOURCES = tests/unit/test_conf_tree.c
+tests_unit_test_conf_units_SOURCES = tests/unit/test_conf_units.c
+
+check_PROGRAMS += tests/fuzz/fuzz_conf
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/run.c

@@ -209,7 +209,7 @@ static int read_one_tagged(struct conf_reader *r, const struct conf_row *row, co
 		return conf_refuse(r, item->keys[1],
 			"'%.60s' stands beside '%.60s'; options belong under the name, indented further or in { }",
 			item->keys[1]->text, item->keys[0]->text);
-	} else if (item->shape != CONF_SCALAR) {
+	} else if (item->shape != CONF_SCALAR && !(item->shape == CONF_NOTHING && *item->text)) {
 		return conf_refuse(r, item, "a name is expected, as in '- name: { options }'");
 	}
 	if (options->shape == CONF_MAPPING && options->n == 0) {

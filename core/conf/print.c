@@ -86,16 +86,33 @@ static bool is_plain(const char *text)
 	return true;
 }
 
+/* Characters that YAML takes for a line break or does not let stand: C1 controls, U+2028, U+2029, U+FEFF. Length of its
+ * UTF-8, 0 = none of them. */
+static size_t special(const unsigned char *t, unsigned *point)
+{
+	if (t[0] == 0xc2 && t[1] >= 0x80 && t[1] < 0xa0) {
+		*point = t[1];
+		return 2;
+	}
+	if ((t[0] & 0xf0) != 0xe0 || !t[1] || !t[2])
+		return 0;
+	*point = (t[0] & 0xfu) << 12 | (t[1] & 0x3fu) << 6 | (t[2] & 0x3fu);
+	return *point == 0x2028 || *point == 0x2029 || *point == 0xfeff ? 3 : 0;
+}
+
 const char *conf_quote(struct arena *a, const char *text)
 {
 	if (is_plain(text))
 		return text;
-	char *out = arena_alloc(a, strlen(text) * 4 + 3), *q = out;
+	char *out = arena_alloc(a, strlen(text) * 6 + 3), *q = out;
 	*q++ = '"';
 	for (const char *t = text; *t; t++) {
 		unsigned char c = (unsigned char)*t;
-		if (c < 0x20 || c == 0x7f) {
-			q += sprintf(q, "\\x%02x", c);
+		unsigned point = c;
+		size_t len = special((const unsigned char *)t, &point);
+		if (len || c < 0x20 || c == 0x7f) {
+			q += sprintf(q, "\\u%04x", point);
+			t += len ? len - 1 : 0;
 			continue;
 		}
 		if (c == '"' || c == '\\')

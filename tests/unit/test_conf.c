@@ -1,37 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "conf/conf.h"
-#include "unit.h"
-
-static char dir[] = "/tmp/test_conf.XXXXXX";
-
-/* A file of this text, in a directory of this test's own. */
-static const char *file_of(const char *name, const char *text)
-{
-	static char path[128];
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	return path;
-}
-
-static struct conf *load(const char *text)
-{
-	struct conf *c = NULL;
-	struct conf_error err = { "" };
-	int rc = conf_load(file_of("tally.yaml", text), NULL, NULL, &c, &err);
-	assert_string_equal(err.text, "");
-	assert_int_equal(rc, 0);
-	return c;
-}
+#include "conf_file.h"
 
 static void defaults_are_those_of_the_contract(void **state)
 {
@@ -85,27 +56,161 @@ static void a_dump_loads_and_dumps_the_same(void **state)
 	arena_free(&a);
 }
 
-static int open_dir(void **state)
+static void everything_of_the_contract_is_read(void **state)
 {
 	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
+	struct conf *c = load(
+		"listen: '[::1]:9000'\nadmin: 127.0.0.1:8471\ndata_dir: /d\nplugin_dir: /p\nlanes: 3\nack: stored\n"
+		"ack_timeout: 2s\nspool: { max: 1GiB, keep_free: 10%, retain: 1h, retain_max: 2GiB, segment: 1MiB }\n"
+		"limits: { body: 1MiB, inflated: 4MiB, ratio: 50, events: 9, event: 1KiB, depth: 8, connections: 77,\n"
+		"  header_timeout: 1s, idle_timeout: 2s, query_rows: 10, query_timeout: 3s }\n"
+		"log: { level: error, format: json }\ntrusted_proxies: [10.0.0.0/8, 'fd00::/8', 192.168.1.1]\n"
+		"redirects: { hosts: [shop.example], secret: s3 }\n"
+		"sites:\n  b.example: { timezone: Asia/Kathmandu, time_window: { past: 1d } }\n"
+		"  default: { timezone: Europe/Berlin, origins: ['*'], time_window: { future: 1h } }\n  a.example:\n"
+		"sources:\n- redis: { url: 'redis://h:1/2', list: l, end: right, site: s, map: { 'props.item': pid } }\n"
+		"pipeline:\n- dedup: { window: 10m, more: [x, y] }\n- auto\n- rollup:\n"
+		"rollups:\n- { name: r, by: ['event:name', 'event:hostname', 'visit:referrer', 'event:props:it:em'],\n"
+		"    metrics: [pageviews, 'sum:value', 'max:props.price'] }\n"
+		"sinks:\n- sqlite: { name: s, prefix: x_, batch: 7, flush: 1s, path: p.db }\n- null\n"
+		"retention: { events: 30d, minute: 1d, quarter: 400d, day: forever, month: any }\n");
+	assert_string_equal(c->listen, "[::1]:9000");
+	assert_string_equal(c->admin, "127.0.0.1:8471");
+	assert_string_equal(c->data_dir, "/d");
+	assert_int_equal(c->lanes, 3);
+	assert_int_equal(c->ack, CONF_ACK_STORED);
+	assert_true(c->spool.max == 1 << 30 && c->spool.keep_free == 0.1 && c->spool.segment == 1 << 20);
+	assert_int_equal(c->limits.connections, 77);
+	assert_int_equal(c->limits.query_timeout_us, 3000000);
+	assert_int_equal(c->log.level, LOG_ERROR);
+	assert_int_equal(c->log.format, LOG_JSON);
+	assert_string_equal(c->trusted_proxies[2], "192.168.1.1");
+	assert_string_equal(c->redirects.secret, "s3");
+
+	assert_int_equal(c->nsites, 3);
+	const struct conf_site *a = conf_site(c, STR("a.example")), *b = conf_site(c, STR("b.example"));
+	assert_string_equal(a->timezone, "Europe/Berlin");
+	assert_string_equal(a->origins[0], "*");
+	assert_true(a->past_us == INT64_MAX && a->future_us == 3600000000);
+	assert_string_equal(b->timezone, "Asia/Kathmandu");
+	assert_true(b->past_us == 86400000000 && b->future_us == 3600000000);
+	assert_string_equal(conf_site(c, STR("c.example"))->name, "default");
+	assert_string_equal(conf_site(c, STR("a.exampl"))->name, "default");
+
+	assert_int_equal(c->nsources, 1);
+	assert_true(c->sources[0].right);
+	assert_string_equal(c->sources[0].map[0].field, "props.item");
+	assert_string_equal(c->sources[0].map[0].key, "pid");
+	assert_true(c->pipeline_given);
+	assert_int_equal(c->npipeline, 3);
+	assert_string_equal(c->pipeline[0].options[1].value, "x\ny");
+	assert_string_equal(c->pipeline[2].name, "rollup");
+	const struct conf_rollup *r = &c->rollups[0];
+	assert_int_equal(r->ndims, 4);
+	assert_string_equal(r->dims[3].key, "it:em");
+	assert_true(r->nmetrics == 3 && r->metrics[2].kind == TALLY_MAX && r->metrics[2].is_prop);
+	assert_string_equal(r->metrics[2].field, "price");
+	assert_string_equal(r->metrics[1].field, "");
+	assert_string_equal(c->sinks[0].prefix, "x_");
+	assert_int_equal(c->sinks[0].batch, 7);
+	assert_int_equal(c->sinks[0].noptions, 1);
+	assert_string_equal(c->sinks[1].name, "null");
+	assert_true(c->retention.month_us == INT64_MAX && c->retention.events_us == 30 * 86400000000);
+	conf_free(c);
 }
 
-static int close_dir(void **state)
+static void relative_paths_lie_under_data_dir(void **state)
 {
 	(void)state;
-	char path[128];
-	snprintf(path, sizeof path, "%s/tally.yaml", dir);
-	unlink(path);
-	return rmdir(dir);
+	struct conf *c;
+	struct conf_error err;
+	assert_int_equal(conf_load(file_of("tally.yaml", "admin: a.sock\ndata_dir: /x\n"), "/y", "/z", &c, &err), 0);
+	assert_string_equal(c->data_dir, "/y");
+	assert_string_equal(c->plugin_dir, "/z");
+	assert_string_equal(c->admin, "/y/a.sock");
+	conf_free(c);
+}
+
+static void a_secret_comes_from_its_file(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, 0);
+	file_of("secret", "top secret\nsecond line\n");
+	struct conf *c = load(arena_printf(&a, "redirects: { secret_file: %s/secret }\n", dir));
+	assert_string_equal(c->redirects.secret, "top secret");
+	assert_null(strstr(conf_dump(c, &a).ptr, "top secret"));
+	conf_free(c);
+	file_of("secret", "\n");
+	struct conf_error err;
+	const char *text = arena_printf(&a, "data_dir: %s\nredirects: { secret_file: secret }\n", dir);
+	assert_int_equal(conf_load(file_of("tally.yaml", text), NULL, NULL, &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "2:27: redirects.secret_file: the first line of secret is empty"));
+	arena_free(&a);
+}
+
+static void secrets_are_masked(void **state)
+{
+	(void)state;
+	static const char *const cases[][2] = {
+		{ "url: 'mysql://u:hidden@h/d'", "url: \"mysql://u:***@h/d\"" },
+		{ "url: 'mysql://u:hid@den@h/d'", "url: \"mysql://u:***@h/d\"" },
+		{ "url: 'mysql://:hidden@h/d'", "url: \"mysql://:***@h/d\"" },
+		{ "url: 'mysql://u@h:3306/d'", "url: mysql://u@h:3306/d" },
+		{ "readers: ['m://u:hidden@a/d', 'm://u:hidden@b/d']",
+			"readers: [\"m://u:***@a/d\", \"m://u:***@b/d\"]" },
+		{ "password: hidden", "password: \"***\"" },
+		{ "api_token: hidden", "api_token: \"***\"" },
+		{ "Client_Secret: hidden", "Client_Secret: \"***\"" },
+		{ "password_file: /etc/pw", "password_file: /etc/pw" },
+	};
+	struct arena a;
+	arena_init(&a, 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conf *c = load(arena_printf(&a, "sinks:\n- x: { %s }\n", cases[i][0]));
+		const char *dump = conf_dump(c, &a).ptr;
+		assert_non_null(strstr(dump, cases[i][1]));
+		assert_null(strstr(dump, "hid"));
+		conf_free(c);
+	}
+	arena_free(&a);
+}
+
+static void a_reload_names_what_needs_a_restart(void **state)
+{
+	(void)state;
+	static const char *const cases[][3] = {
+		{ "{}", "ack: durable\n", "" },
+		{ "{}", "ack: written\nlog: { level: debug }\nsites: { x: }\nretention: { minute: 1d }\n", "" },
+		{ "{}", "lanes: 2\n", "lanes" },
+		{ "listen: 127.0.0.1:1\n", "listen: 127.0.0.1:2\nspool: { max: 1GiB }\nack: stored\n",
+			"listen, spool" },
+		{ "sinks: [x: { password: a }]\n", "sinks: [x: { password: b }]\n", "sinks" },
+		{ "rollups: [{ name: a, metrics: [events] }]\n", "rollups: [{ name: a, metrics: [visitors] }]\n",
+			"rollups" },
+	};
+	struct arena a;
+	arena_init(&a, 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct conf *before = load(cases[i][0]), *after = load(cases[i][1]);
+		assert_string_equal(conf_restart_needed(before, after, &a).ptr, cases[i][2]);
+		assert_string_equal(conf_restart_needed(after, after, &a).ptr, "");
+		conf_free(before);
+		conf_free(after);
+	}
+	arena_free(&a);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_those_of_the_contract),
+		cmocka_unit_test(everything_of_the_contract_is_read),
 		cmocka_unit_test(a_dump_loads_and_dumps_the_same),
+		cmocka_unit_test(relative_paths_lie_under_data_dir),
+		cmocka_unit_test(a_secret_comes_from_its_file),
+		cmocka_unit_test(secrets_are_masked),
+		cmocka_unit_test(a_reload_names_what_needs_a_restart),
 	};
-	cmocka_set_message_output(CM_OUTPUT_STDOUT);
-	return cmocka_run_group_tests_name("conf", tests, open_dir, close_dir);
+	return RUN_CONF_TESTS("conf", tests);
 }
