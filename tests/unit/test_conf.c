@@ -45,7 +45,8 @@ static void a_dump_loads_and_dumps_the_same(void **state)
 		     "sources: [ redis: { url: 'redis://u:pw@h/0', list: l, map: { name: action, 'props.i': x } } ]\n"
 		     "pipeline: [ dedup: { window: 5m, list: [a, 'b c'] }, rollup ]\n"
 		     "redirects: { secret: 'very $${secret' }\n"
-		     "sinks: [ mariadb: { name: m, url: 'mysql://u:p@h/d', password: x }, 'null' ]\n");
+		     "sinks: [ mariadb: { name: m, url: 'mysql://u:p@h/d', password: x },\n"
+		     "  'null': { a: 'price $${5} \xe2\x80\xa8', b: \"tab\\tbell\\a\", c: [] } ]\n");
 	const char *first = conf_dump(c, &a).ptr;
 	conf_free(c);
 	assert_null(strstr(first, "very"));
