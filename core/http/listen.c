@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The listening socket. It is polled rather than given to uv_listen(): so accepting can stop and go on (a pause, no
  * descriptors left) without a spin, and lanes can share a port. */
-#define _GNU_SOURCE /* accept4 */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
