@@ -13,3 +13,7 @@ EXTRA_tests_plug_test_dedup_DEPENDENCIES = plugins/dedup.la
 check_PROGRAMS += tests/plug/test_degrade
 tests_plug_test_degrade_SOURCES = tests/plug/test_degrade.c $(fake_host)
 EXTRA_tests_plug_test_degrade_DEPENDENCIES = plugins/degrade.la
+
+check_PROGRAMS += tests/plug/test_cache
+tests_plug_test_cache_SOURCES = tests/plug/test_cache.c $(fake_host)
+EXTRA_tests_plug_test_cache_DEPENDENCIES = plugins/cache.la

@@ -180,9 +180,11 @@ struct tally_request {
 	struct tally_str query;  /* behind the '?', undecoded */
 	struct tally_str accept; /* format asked for: "json", "csv" or "ndjson" */
 	struct tally_str body;
-	struct tally_str key; /* of a statistics query: its normal form, the same for equal questions; else empty */
-	int32_t cost;         /* the planner's guess: 0 rollup, 1 raw scan, 2 raw scan near its limit; -1 unknown */
-	uint32_t is_query;    /* 1 = key and cost are set, host->request_version() works */
+	struct tally_str
+		key;       /* of a statistics query: its normal form, the same for questions that get the same answer;
+			       * empty for anything else */
+	int32_t cost;      /* the planner's guess: 0 rollup, 1 raw scan, 2 raw scan near its limit; -1 unknown */
+	uint32_t is_query; /* 1 = key and cost are set, host->request_version() works */
 	int64_t received_us;
 };
 
@@ -303,10 +305,11 @@ struct tally_host {
 	double (*sketch_estimate)(uint32_t kind, const void *buf, size_t len);
 
 	/* [desk] gives the answer to a request that this instance is asked about now (then return ANSWERED) or holds.
-	 * -ENOENT: no longer there. answered() is called for it before answer() returns. */
+	 * -ENOENT: no longer there. answered() may be called for it before this returns. A sender whose If-None-Match names
+	 * the etag gets 304 without the body. */
 	int (*answer)(struct tally_instance *in, uint64_t request, const struct tally_answer *answer);
 	/* [desk] a request that this instance holds goes on to the next plugin and the planner. Not inside the request()
-	 * that holds it. Nothing happens if it is no longer there. */
+	 * that holds it. Nothing happens if it is no longer there. answered() may be called for it before this returns. */
 	void (*resume)(struct tally_instance *in, uint64_t request);
 
 	/* [any thread, while the instance holds the request; may block] version of the data a statistics query would be
@@ -385,7 +388,8 @@ struct tally_plugin {
 	/* [desk] any API request, before the planner: PASS, ANSWERED, REFUSE or HOLD. */
 	int (*request)(void *self, const struct tally_request *rq);
 	/* [desk] any answer before it leaves: exactly once for every request this instance was asked about, whatever came
-	 * of it (also errors, refusals and what it answered itself). It may come for requests it was not asked about. */
+	 * of it: also errors, refusals, 304, what it answered itself, and a held one that was given up. It may come for
+	 * requests it was not asked about. */
 	void (*answered)(void *self, const struct tally_request *rq, const struct tally_answer *an);
 };
 
