@@ -6,3 +6,4 @@ include tests/fault/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 include tests/abi/local.mk
+include tests/sample/local.mk
