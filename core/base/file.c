@@ -121,12 +121,10 @@ ssize_t file_read(const char *seam, int fd, void *buf, size_t len, uint64_t off)
 int file_sync(const char *seam, int fd)
 {
 	int rc = seam_pass(seam);
-	if (rc < 0)
-		return rc;
-	if (fdatasync(fd) < 0)
-		return -errno;
-	tell((struct file_act){ .op = FILE_SYNCED, .fd = fd });
-	return 0;
+	if (rc >= 0)
+		rc = fdatasync(fd) < 0 ? -errno : 0;
+	tell((struct file_act){ .op = rc < 0 ? FILE_SYNC_FAILED : FILE_SYNCED, .fd = fd });
+	return rc;
 }
 
 int file_sync_dir(const char *seam, const char *dir)

@@ -35,10 +35,19 @@ must_check int file_unlink(const char *seam, const char *path);
 /* What the file system behind dir holds and what of it an ordinary user may still take. */
 must_check int file_space(const char *seam, const char *dir, uint64_t *total, uint64_t *available);
 
-enum file_op { FILE_OPENED, FILE_WRITTEN, FILE_SYNCED, FILE_DIR_SYNCED, FILE_RENAMED, FILE_UNLINKED, FILE_CLOSED };
+enum file_op {
+	FILE_OPENED,
+	FILE_WRITTEN,
+	FILE_SYNCED,
+	FILE_SYNC_FAILED,
+	FILE_DIR_SYNCED,
+	FILE_RENAMED,
+	FILE_UNLINKED,
+	FILE_CLOSED,
+};
 
 /* One thing done. path: of OPENED, DIR_SYNCED, RENAMED (from) and UNLINKED; bytes: of WRITTEN, and the new name of
- * RENAMED. Only what succeeded is told, and of a broken write the part that was done. */
+ * RENAMED. Apart from a failed sync only what succeeded is told, and of a broken write the part that was done. */
 struct file_act {
 	enum file_op op;
 	int fd;

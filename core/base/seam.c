@@ -120,12 +120,12 @@ int seam_pass(const char *name)
 	enum action action = ACT_ERRNO;
 	int value = 0;
 	pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < n && !hit; i++) {
+	for (unsigned i = 0; i < n; i++) { /* each entry counts every passing; the first that is due fires */
 		struct armed *a = &armed[i];
 		if (strcmp(a->name, name) != 0)
 			continue;
 		a->passed++;
-		if (a->passed == a->at || (a->onwards && a->passed > a->at)) {
+		if (!hit && (a->passed == a->at || (a->onwards && a->passed > a->at))) {
 			a->fired++;
 			action = a->action;
 			value = a->value;

@@ -11,9 +11,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/random.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 
 struct recovery {
@@ -156,7 +155,7 @@ static void follow(struct recovery *r)
 static void begin_new(struct spool *sp)
 {
 	sp->end = 0;
-	memcpy(&sp->mark, hash_process_key(), sizeof sp->mark);
+	MUST(getrandom(&sp->mark, sizeof sp->mark, 0) == (ssize_t)sizeof sp->mark);
 }
 
 int recover_log(struct spool *sp, spool_recall_fn fn, void *arg, char why[256])

@@ -77,31 +77,39 @@ size_t spool_payload_max(const struct spool *sp);
 
 /* ---- [ledger] ---- */
 
-/* Makes room for bytes more of payload in records records, before any of it is accepted: opens or recycles the next
- * segment if need be. 0, -ENOSPC (spool.max or keep_free reached, or the disk is full) or another -errno. */
+/* Makes room for bytes more of payload in records records, before any of it is accepted: makes or recycles the next
+ * segment if need be, and begins it (asking for its CHECKPOINT) where the current one is too full. The promise covers
+ * what is appended after this call, up to those totals; the next call replaces it, so a caller that still owes records
+ * (the RELEASEs of pending REDIS records) counts them in every call.
+ * 0, -ENOSPC (spool.max or keep_free reached, or the disk is full) or another -errno. */
 must_check int spool_reserve(struct spool *sp, size_t payload_bytes, size_t records);
 
 /* Adds one record to the group in hand. out gets its place and mark (payload unset). Written by spool_write().
- * The bytes of iov are copied. Assumes: reserved. */
+ * The bytes of iov are copied; at most spool_payload_max() of them. A time before the last record's counts as that.
+ * Assumes: reserved. */
 void spool_append(struct spool *sp, enum spool_type type, int64_t time_us, const struct iovec *iov, int iovcnt,
 	struct spool_record *out);
 
-/* Writes the group in hand to the file (written: survives the process). 0 or -errno: nothing of it counts then, and
- * the spool stands where it stood before the group's first append. */
+/* Writes the group in hand to the file (written: survives the process). 0 or -errno: nothing of it counts then, nor can
+ * a crash bring it back, and the spool stands where it stood before the group's first append. */
 must_check int spool_write(struct spool *sp);
 
-/* A function that a new segment's CHECKPOINT payload is asked from; it writes at most cap bytes and returns how many. */
+/* A function that a new segment's CHECKPOINT payload is asked from; it writes at most cap bytes and returns how many.
+ * Called on the ledger's thread from inside spool_reserve(), spool_append() (before the record in hand) and
+ * spool_abandon(): it tells the terms as of all records appended so far; in spool_abandon() as of those before
+ * keep_upto, so the ledger takes back the others first. */
 void spool_set_checkpoint(struct spool *sp, size_t (*fn)(void *arg, void *buf, size_t cap), void *arg);
 
 /* ---- [syncer] one call at a time ---- */
 
-/* fdatasync of what was written up to lsn `upto`. 0: durable lsn advanced to it. -errno: that descriptor is never
+/* fdatasync of what was written up to lsn `upto`, the end of a written record. 0: durable lsn advanced to it. -errno: that descriptor is never
  * synced again; the ledger must call spool_abandon() before anything else. */
 must_check int spool_sync(struct spool *sp, uint64_t upto);
 
 /* [ledger, no sync in flight] After a failed sync: goes on in a fresh segment that names the abandoned one and repeats
- * the records in [durable, keep_upto); records at or behind keep_upto never were. Synced before it returns.
- * -errno: the disk takes nothing; stop accepting. */
+ * the records in [durable, keep_upto); records at or behind keep_upto never were, nor a group in hand. Synced before
+ * it returns, and the durable lsn has moved behind them. keep_upto: the end of a written record, or the durable lsn.
+ * -errno: the disk takes nothing; stop accepting (it may be called again later). */
 must_check int spool_abandon(struct spool *sp, uint64_t keep_upto);
 
 /* ---- [any thread] ---- */
@@ -109,7 +117,8 @@ must_check int spool_abandon(struct spool *sp, uint64_t keep_upto);
 uint64_t spool_durable(const struct spool *sp);
 void spool_stats(const struct spool *sp, struct spool_stats *out);
 
-/* Called (from the syncer) whenever the durable lsn has advanced. */
+/* Called (from the syncer; after spool_abandon() from the ledger) whenever the durable lsn has advanced. Set it before the
+ * first sync. */
 void spool_on_durable(struct spool *sp, void (*fn)(void *arg), void *arg);
 
 /* [ledger] Segments wholly before lsn may go, as far as retain and retain_max allow. now_us: the ledger's clock. */
@@ -127,14 +136,16 @@ void spool_reader_close(struct spool_reader *r);
  * -ESTALE: pos lies before the oldest record kept: the reader stands at the oldest. pos {0,0}: the oldest, 0. */
 must_check int spool_reader_seek(struct spool_reader *r, struct tally_position pos);
 
-/* 1: rec is filled, payload lent until the next call; 0: at the durable end; -EIO: unreadable. */
+/* 1: rec is filled, payload lent until the next call; 0: at the durable end; -EIO: unreadable; -ESTALE: its place was
+ * trimmed away, which a hold prevents. Where recovery found damage the records behind it follow; a gap in lsn shows it. */
 must_check int spool_reader_next(struct spool_reader *r, struct spool_record *rec);
 
 /* Reads the one record that begins at lsn (a REDIS record that a RELEASE names). Payload lent until the next call of
  * this function. 0, -ENOENT or -EIO. */
 must_check int spool_reader_at(struct spool_reader *r, uint64_t lsn, struct spool_record *rec);
 
-/* Keeps segments at or behind lsn from being trimmed while this reader may need them. */
+/* Keeps segments at or behind lsn from being trimmed while this reader may need them. A reader begins with no hold; hold
+ * first, then seek. UINT64_MAX lets go. */
 void spool_reader_hold(struct spool_reader *r, uint64_t lsn);
 
 #endif

@@ -20,11 +20,11 @@ void trim_retire(struct spool *sp, struct segment *seg)
 	pthread_mutex_unlock(&sp->lock);
 }
 
-/* [lock held] Bytes of the segments wholly before lsn. */
+/* [lock held] Bytes of the segments wholly before lsn, the last one aside. */
 static uint64_t bytes_before(const struct spool *sp, uint64_t lsn)
 {
 	uint64_t sum = 0;
-	for (size_t i = 0; i < sp->nsegs && sp->segs[i]->end <= lsn; i++)
+	for (size_t i = 0; i + 1 < sp->nsegs && sp->segs[i]->end <= lsn; i++)
 		sum += sp->segs[i]->head.size;
 	return sum;
 }
