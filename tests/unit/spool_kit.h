@@ -161,6 +161,45 @@ static inline void kit_reopen(struct kit *k)
 	kit_open(k);
 }
 
+/* Copies the plain files of one folder into another: what kill -9 at this moment would leave. */
+static inline void kit_copy(const char *from, const char *to)
+{
+	char path[1024];
+	static uint8_t buf[1 << 20];
+	mkdir(to, 0700);
+	DIR *d = opendir(from);
+	const struct dirent *e;
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL) {
+		struct stat st;
+		snprintf(path, sizeof path, "%.700s/%s", from, e->d_name);
+		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		FILE *in = fopen(path, "r");
+		snprintf(path, sizeof path, "%.700s/%s", to, e->d_name);
+		FILE *out = fopen(path, "w");
+		assert_true(in && out);
+		size_t n;
+		while ((n = fread(buf, 1, sizeof buf, in)) > 0)
+			assert_int_equal(fwrite(buf, 1, n, out), n);
+		fclose(in);
+		assert_int_equal(fclose(out), 0);
+	}
+	closedir(d);
+}
+
+/* Leaves the spool as kill -9 would and opens what is on disk, in a folder of its own. */
+static inline void kit_kill(struct kit *k)
+{
+	char next[sizeof k->dir];
+	snprintf(next, sizeof next, "%.100s-k", k->dir);
+	kit_copy(k->dir, next);
+	spool_close(k->sp);
+	kit_clear(k->dir);
+	k->sp = NULL;
+	memcpy(k->dir, next, sizeof next);
+}
+
 static inline void kit_append(struct kit *k, uint32_t seed, size_t len)
 {
 	static uint8_t buf[1 << 20];
