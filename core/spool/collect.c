@@ -71,7 +71,9 @@ static void take_spare(struct spool *sp, struct segment *seg)
 		segment_remove(sp, seg);
 }
 
-static void look_at(struct spool *sp, const char *name)
+/* A segment that we may not open is no damage but a mistake of rights or limits: the start is refused, before it is taken
+ * for missing and the log goes on without it. */
+static int look_at(struct spool *sp, const char *name, char why[256])
 {
 	char path[PATH_MAX];
 	struct scan s = { .fd = -1 };
@@ -79,32 +81,37 @@ static void look_at(struct spool *sp, const char *name)
 	int rc = scan_open(&s, path, 0);
 	if (rc == -EINVAL) {
 		without_head(sp, name, path);
-		return;
+		return 0;
+	}
+	if (rc == -EIO) {
+		quarantine_file(sp, name, "its head cannot be read");
+		return 0;
 	}
 	if (rc < 0) {
-		log_error("spool", "cannot read %s: %s; it counts as missing", path, strerror(-rc));
-		return;
+		snprintf(why, 256, "cannot open %.180s: %s", path, strerror(-rc));
+		return named_as_ours(name) ? rc : 0;
 	}
 	struct format_segment head = s.head;
 	scan_close(&s);
 	if (head.version != FORMAT_VERSION || head.kind < FORMAT_LIVE || head.kind > FORMAT_SPARE || !sane(&head)) {
 		quarantine_file(sp, name, "written by another version of tally");
-		return;
+		return 0;
 	}
 	if (memcmp(head.node, sp->opt.node, sizeof head.node) != 0) {
 		quarantine_file(sp, name, "belongs to another node");
-		return;
+		return 0;
 	}
 	struct segment *seg = segment_new(name);
 	seg->head = head;
 	if (head.kind == FORMAT_SPARE) {
 		take_spare(sp, seg);
-		return;
+		return 0;
 	}
 	if (head.number > sp->number)
 		sp->number = head.number;
 	sp->disk_bytes += head.size;
 	segment_list_push(sp, seg);
+	return 0;
 }
 
 static int list_dir(struct spool *sp, char why[256])
@@ -118,7 +125,8 @@ static int list_dir(struct spool *sp, char why[256])
 	const struct dirent *e;
 	struct stat st;
 	char path[PATH_MAX];
-	while ((e = readdir(d)) != NULL) {
+	int rc = 0;
+	while (rc == 0 && (e = readdir(d)) != NULL) {
 		unsigned long long seq;
 		if (strcmp(e->d_name, "lock") == 0)
 			continue;
@@ -127,10 +135,10 @@ static int list_dir(struct spool *sp, char why[256])
 			continue;
 		if (sscanf(e->d_name, "%llu", &seq) == 1 && seq > sp->file_seq && seq < UINT32_MAX)
 			sp->file_seq = seq;
-		look_at(sp, e->d_name);
+		rc = look_at(sp, e->d_name, why);
 	}
 	closedir(d);
-	return 0;
+	return rc;
 }
 
 /* How far the records of a file go by its own word, to choose between two copies of a segment. */

@@ -22,3 +22,5 @@ check_PROGRAMS += tests/unit/test_spool
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_fault
 tests_unit_test_spool_fault_SOURCES = tests/unit/test_spool_fault.c tests/unit/spool_kit.h
+check_PROGRAMS += tests/unit/test_spool_recover
+tests_unit_test_spool_recover_SOURCES = tests/unit/test_spool_recover.c tests/unit/spool_kit.h

@@ -113,12 +113,17 @@ static bool continues(const struct recovery *r, const struct scan *s, const stru
 static void walk(struct recovery *r, struct scan *s, size_t i)
 {
 	uint64_t limit = limit_of(r->sp, i);
+	bool gap_follows = i + 1 < r->sp->nsegs && r->sp->segs[i + 1]->head.first > limit;
 	struct spool_record rec;
 	while (r->lsn < limit && !r->ended && r->rc == 0) {
-		if (scan_record(s, r->lsn, limit, &rec) > 0 && continues(r, s, &rec))
+		if (scan_record(s, r->lsn, limit, &rec) > 0 && continues(r, s, &rec)) {
 			accept_record(r, i, &rec);
-		else
-			broken(r, s, i, scan_resync(s, r->lsn + 8, limit));
+			continue;
+		}
+		uint64_t to = scan_resync(s, r->lsn + 8, limit);
+		if (to == limit && gap_follows)
+			return; /* the unused end of this file: all up to the next one is one gap */
+		broken(r, s, i, to);
 	}
 }
 

@@ -17,8 +17,12 @@ int scan_open(struct scan *s, const char *path, size_t ahead)
 	int fd = file_open("spool.open", path, O_RDONLY, 0);
 	if (fd < 0)
 		return fd;
-	ssize_t n = file_read("spool.read", fd, page, sizeof page, 0);
-	int rc = n < 0 ? (int)n : format_get_segment(page, &s->head);
+	/* by halves: the two copies of the head lie in different sectors */
+	ssize_t n = file_read("spool.read", fd, page, FORMAT_PAGE / 2, 0);
+	ssize_t m = file_read("spool.read", fd, page + FORMAT_PAGE / 2, FORMAT_PAGE / 2, FORMAT_PAGE / 2);
+	int rc = format_get_segment(page, &s->head);
+	if (rc < 0 && (n < 0 || m < 0))
+		rc = -EIO;
 	if (rc < 0) {
 		file_close(fd);
 		return rc;
@@ -26,6 +30,7 @@ int scan_open(struct scan *s, const char *path, size_t ahead)
 	s->fd = fd;
 	s->ahead = ahead;
 	s->have = 0;
+	s->unreadable = false;
 	return 0;
 }
 
@@ -73,8 +78,10 @@ static const uint8_t *window(struct scan *s, uint64_t lsn, size_t len, uint64_t 
 		n = file_read("spool.read", s->fd, s->buf, len, FORMAT_PAGE + (lsn - s->head.first));
 	s->from = lsn;
 	s->have = n > 0 ? (size_t)n : 0;
-	if (n < 0)
+	if (n < 0) {
 		*rc = -EIO;
+		s->unreadable = true;
+	}
 	return s->have >= len ? s->buf : NULL;
 }
 

@@ -15,10 +15,12 @@ struct scan {
 	size_t cap;
 	uint64_t from;
 	size_t have;
-	uint32_t crc; /* of the payload of the last record */
+	uint32_t crc;    /* of the payload of the last record */
+	bool unreadable; /* the device refused some of it */
 };
 
-/* A zeroed scan with fd -1 is closed. Reads the head; 0, -EINVAL (no whole head) or -errno. */
+/* A zeroed scan with fd -1 is closed. Reads the head; 0, -EINVAL (no whole head), -EIO (unreadable) or another -errno of
+ * opening it. */
 must_check int scan_open(struct scan *s, const char *path, size_t ahead);
 void scan_close(struct scan *s);
 

@@ -17,8 +17,9 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* Copies the records of [from, top) away. True: there is something behind from that must go. */
-static bool copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
+/* Copies the records of [from, top) away. 1: there is something behind from that must go; 0: nothing; -EIO: the device
+ * does not let us know. */
+static int copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
 {
 	char path[PATH_MAX];
 	struct scan s = { .fd = -1 };
@@ -26,7 +27,7 @@ static bool copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
 	uint64_t top = scan_top(&seg->head), ignored = 0;
 	segment_path(sp, seg->name, path);
 	if (scan_open(&s, path, RECOVERY_AHEAD) < 0)
-		return true;
+		return -EIO;
 	uint64_t behind = scan_heads(&s, from, top, UINT64_MAX, &ignored);
 	if (behind == from && top - from >= FORMAT_HEAD && scan_bytes(&s, from, FORMAT_HEAD, &p) == FORMAT_HEAD &&
 		get_u64(p + 8) == from && get_u32(p + 4) != 0)
@@ -37,8 +38,9 @@ static bool copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
 		log_warn("spool", "cut %llu bytes at lsn %llu that were never durable; a copy is in quarantine",
 			(unsigned long long)(behind - from), (unsigned long long)from);
 	}
+	int rc = s.unreadable ? -EIO : behind > from;
 	scan_close(&s);
-	return behind > from;
+	return rc;
 }
 
 /* Newest first: whatever a crash leaves of them is found, and cut, again. */
@@ -46,17 +48,30 @@ static void retire_behind(struct spool *sp, size_t keep)
 {
 	while (sp->nsegs > keep) {
 		struct segment *seg = sp->segs[--sp->nsegs];
-		copy_cut(sp, seg, seg->head.first);
-		trim_retire(sp, seg);
+		if (copy_cut(sp, seg, seg->head.first) >= 0) {
+			trim_retire(sp, seg);
+			continue;
+		}
+		quarantine_file(sp, seg->name, "it cannot be read and is not part of the log");
+		sp->disk_bytes -= seg->head.size;
+		segment_free(seg);
 	}
 }
 
-/* Zeros from the end of the log to the end of the file, also where the file is too short. */
+/* Zeros from the end of the log to the end of the file, also where the file is too short. What cannot be read is not
+ * overwritten, since it may be readable tomorrow: the log goes on in a fresh segment then, whose head voids it. */
 static int zero_rest(struct spool *sp, struct segment *seg)
 {
 	struct stat st;
 	uint64_t at = FORMAT_PAGE + (sp->end - seg->head.first);
-	bool torn = copy_cut(sp, seg, sp->end);
+	int torn = copy_cut(sp, seg, sp->end);
+	if (torn < 0) {
+		log_error("spool", "%s cannot be read behind lsn %llu; it is left as it is", seg->name,
+			(unsigned long long)sp->end);
+		sp->quarantined++;
+		sp->cur = NULL;
+		return 0;
+	}
 	if (fstat(seg->fd, &st) < 0)
 		return -errno;
 	if (!torn && (uint64_t)st.st_size >= seg->head.size)
@@ -75,7 +90,9 @@ static int rewrite(struct segment *seg, uint64_t from, uint64_t to)
 		size_t want = to - from < RECOVERY_AHEAD ? (size_t)(to - from) : RECOVERY_AHEAD;
 		ssize_t n = file_read("spool.read", seg->fd, buf, want, at);
 		struct iovec iov = { buf, want };
-		rc = n != (ssize_t)want ? -EIO : file_write("spool.recover", seg->fd, &iov, 1, at);
+		if (n >= 0 && (size_t)n < want) /* a file cut within the last record's padding */
+			memset(buf + n, 0, want - (size_t)n);
+		rc = n < 0 ? (int)n : file_write("spool.recover", seg->fd, &iov, 1, at);
 		from += want;
 	}
 	free(buf);
@@ -106,12 +123,12 @@ int tail_settle(struct spool *sp, size_t keep, uint64_t sure, char why[256])
 {
 	int rc = 0;
 	retire_behind(sp, keep);
+	sp->cur = keep ? sp->segs[keep - 1] : NULL;
 	for (size_t i = 0; rc == 0 && i < keep; i++) {
 		rc = settle_segment(sp, sp->segs[i], sure, i + 1 == keep);
 		if (rc < 0)
 			snprintf(why, 256, "cannot write to %.120s/%.64s: %s", sp->opt.dir, sp->segs[i]->name,
 				strerror(-rc));
 	}
-	sp->cur = keep ? sp->segs[keep - 1] : NULL;
 	return rc;
 }

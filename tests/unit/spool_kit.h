@@ -57,7 +57,7 @@ static inline void kit_payload(uint8_t *p, uint32_t seed, size_t len)
 static inline void kit_setup(struct kit *k, const char *name)
 {
 	memset(k, 0, sizeof *k);
-	log_setup(LOG_ERROR + 1, LOG_KV);
+	log_setup(getenv("KIT_LOG") ? LOG_INFO : LOG_ERROR + 1, LOG_KV);
 	/* memory, if there is a file system of it: these tests sync thousands of times */
 	const char *tmp = getenv("TMPDIR");
 	if (!tmp)
