@@ -19,10 +19,12 @@
 #define EVENT_PROPS_MAX 64
 #define EVENT_PROP_KEY_MAX 64
 #define EVENT_PROP_TEXT_MAX 4096
+#define EVENT_NO_TIME INT64_MIN /* time_us of an event that says none, before event_check() */
 
 /* Why an event was rejected. code is a short constant for the answer and the counters ("invalid_time",
  * "missing_name", "too_long", "invalid_utf8", "invalid_type", "too_many_props", "event_too_large",
- * "time_out_of_range", "not_an_object", "invalid_json", "control_character", "number_out_of_range", "too_deep"). */
+ * "time_out_of_range", "not_an_object", "invalid_json", "control_character", "number_out_of_range", "too_deep"; of a
+ * body also "too_many_events"). */
 struct event_error {
 	const char *code;
 	const char *field; /* static or in the arena; "" if none */
@@ -40,6 +42,11 @@ struct event_map {
 	struct tally_str field; /* "name", "visitor", "props.item", … */
 	struct tally_str key;   /* top-level key as sent */
 };
+
+/* True if `field` can stand on the left of a map: a field of the contract that is sent, or "props.x". A mapped field is
+ * read from its key alone: what is sent under its own name becomes a prop (and so does `type` if `name` is mapped). Of
+ * two entries with one key the first counts. */
+bool event_map_field_known(struct tally_str field);
 
 /* What a site allows; found by the caller's function, since only it knows the configuration. */
 struct event_site {
@@ -60,13 +67,26 @@ struct event_context {
 
 /* ---- a body with events: one object, an array of objects, or NDJSON; the bytes decide ---- */
 
-/* Called for each event in order, index from 0: ev is NULL and err set if it is rejected. ev and what it points to
+/* The rules, where the contract leaves a choice:
+ * - `name` wins over `type`, which then is a prop. An empty text is as absent as null, also for `name` and `id`.
+ * - `id`, `visitor` and `user` may be numbers: their text as sent. `name`, `site`, `page`, `url`, `referrer` may not.
+ * - From `url` come host (lower case, no user, no port), page (its path, as sent) unless there is a `page`, and utm_*
+ *   as props unless there are such (percent-decoded if that gives UTF-8; of a repeated one the first; none makes an
+ *   event too large or its props too many: what does not fit is left out).
+ * - Arrays and objects are refused as `invalid_type` wherever they are no `props` or CloudEvent `data`, also under
+ *   names tally does not know: nothing of an event is silently left out.
+ * - A CloudEvent has a text `specversion` and an object `data`: the members of data are the event's fields, but for
+ *   name, type, id and time, which are the envelope's (`type` is the name) and in data are props. `source`, `subject`
+ *   and extensions become props. Its id must be unique in the site like any other, whatever its source.
+ *
+ * Called for each event in order, index from 0: ev is NULL and err set if it is rejected. ev and what it points to
  * live in the arena or the body. Return 0 to go on, else the scan stops with that value. */
 typedef int (*event_sink_fn)(void *arg, size_t index, struct tally_event *ev, const struct event_error *err);
 
 /* 0, what the callback returned, or -EINVAL: the body cannot be parsed at all (err says where); -E2BIG: more than
  * limits.max_events. In an array a syntax error ends the body: it is -EINVAL and what was reported before is to be
- * dropped by the caller. In NDJSON a broken line is one rejected event. An id is made (UUIDv7) where none is given. */
+ * dropped by the caller; an event refused for its text, depth or size does not end it. In NDJSON a broken line is one
+ * rejected event. An id is made (UUIDv7) where none is given. */
 must_check int event_read_body(const struct event_context *cx, struct arena *a, struct tally_str body, event_sink_fn fn,
 	void *arg, struct event_error *err);
 
@@ -74,15 +94,21 @@ must_check int event_read_body(const struct event_context *cx, struct arena *a, 
 must_check int event_read_json(const struct event_context *cx, struct arena *a, struct tally_str json,
 	struct tally_event *ev, struct event_error *err);
 
-/* The checks of event_read_json() on an event made otherwise (CSV, pixel): lengths, UTF-8, time window, id. */
+/* The checks of event_read_json() on an event made otherwise (CSV, pixel, a plugin's): lengths, UTF-8, time window, id.
+ * Sets site, visitor, id, time (if EVENT_NO_TIME), weight and received_us where they are absent. 0 or -EINVAL. */
 must_check int event_check(
 	const struct event_context *cx, struct arena *a, struct tally_event *ev, struct event_error *err);
+
+/* A time as text, ISO 8601 or a number whose size tells its unit. 0 or -EINVAL with err (no limits of a site). */
+must_check int event_parse_time(struct tally_str text, int64_t *out_us, struct event_error *err);
 
 /* ---- on disk: little-endian, self-delimiting, padded to 8 bytes, strings read in place ---- */
 
 size_t event_spool_bytes(const struct tally_event *ev);
 
-/* Assumes: out has event_spool_bytes(ev). Returns that size. lsn, idx and received_us are not part of the form. */
+/* Assumes: out has event_spool_bytes(ev), and ev meets the rules (a plugin's work goes through event_check() again: a
+ * text above 65535 bytes or more than 64 props abort). Returns that size. lsn, idx and received_us are not part of the
+ * form. */
 size_t event_encode(const struct tally_event *ev, void *out);
 
 /* Reads the event at p; its strings are slices of p, its props an array in the arena. Returns the bytes it takes, or
@@ -97,7 +123,7 @@ must_check int64_t event_spool_skip(const void *p, size_t len);
 /* The props as a JSON object: strings quoted, numbers as sent, bools bare. "{}" if there are none. */
 struct tally_str event_props_json(const struct tally_event *ev, struct arena *a);
 
-/* The event as it could be sent again: every field it has, the time in ISO 8601 UTC. */
+/* The event as it could be sent again: every field it has, the time in ISO 8601 UTC; the host as `url`, "//host". */
 struct tally_str event_to_json(const struct tally_event *ev, struct arena *a);
 
 /* ---- ids ---- */
