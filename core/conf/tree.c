@@ -107,7 +107,8 @@ static int make_entry(struct making *m, const yaml_node_pair_t *pair, unsigned d
 	if (rc)
 		return rc;
 	if ((*key)->shape == CONF_NOTHING && *(*key)->text)
-		(*key)->shape = CONF_SCALAR; /* as a name, null is a word like any other: there is a sink of that name */
+		(*key)->shape =
+			CONF_SCALAR; /* as a name, null is a word like any other: there is a sink of that name */
 	if ((*key)->shape != CONF_SCALAR)
 		return conf_fail(m->err, *key, "a name is expected before the colon");
 	void **first = table_place(seen, str_of((*key)->text));
