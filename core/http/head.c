@@ -42,30 +42,35 @@ void head_start(struct http_head *h, struct http_field *fields, size_t max_field
 }
 
 /*  POST /v1/events?key=x HTTP/1.1
- *  ^p  ^                         ^end   Also called while the line is not whole, so that what never becomes a
- *                                       request (TLS, garbage, an endless target) is refused at once.
- *  *target: where the target begins; NULL = the line ends before. */
-static int take_method(struct http_head *h, char *p, char *end, char **target)
+ *  ^p  ^     */
+static int take_method(struct http_head *h, char *p, char *end, char **behind)
 {
 	char *q = p;
-	*target = NULL;
 	while (q < end && http_token_lower[(unsigned char)*q])
 		q++;
 	if (q - p > HEAD_METHOD_MAX || (q < end && (*q != ' ' || q == p)))
 		return head_fail(h, FAULT_METHOD);
-	if (q == end)
-		return 0;
 	h->method = str_make(p, (size_t)(q - p));
-	*target = q + 1;
+	*behind = q;
 	return 0;
 }
 
-static int limit_target(struct http_head *h, const char *target, const char *end)
+/*  POST /v1/events?key=x HTTP/1.1
+ *  ^p   ^target     ^end   The front of a request line, whole or not: what can never become a request (TLS, garbage, an
+ *                          endless target) is refused before its line ends. NULL = the target has not begun. */
+static int take_front(struct http_head *h, char *p, char *end, char **target)
 {
-	size_t len = (size_t)(end - target);
-	const char *space = memchr(target, ' ', len);
-	size_t target_len = space ? (size_t)(space - target) : len;
-	return target_len > HEAD_TARGET_MAX ? head_fail(h, FAULT_TARGET_LONG) : 0;
+	*target = NULL;
+	if (p == end || *p == '\r')
+		return 0;
+	char *q;
+	if (take_method(h, p, end, &q) < 0)
+		return -1;
+	if (q == end)
+		return 0;
+	*target = ++q;
+	const char *space = memchr(q, ' ', (size_t)(end - q));
+	return (space ? space : end) - q > HEAD_TARGET_MAX ? head_fail(h, FAULT_TARGET_LONG) : 0;
 }
 
 /*  http://host:80/path?query
@@ -132,19 +137,14 @@ static int take_version(struct http_head *h, const char *p, const char *end)
 	return 0;
 }
 
+/*  /v1/events?key=x HTTP/1.1
+ *  ^p              ^        ^end */
 static int take_request_line(struct http_head *h, char *p, char *end)
 {
-	char *target;
-	if (take_method(h, p, end, &target) < 0)
-		return -1;
-	if (!target)
-		return head_fail(h, FAULT_REQUEST_LINE);
-	if (limit_target(h, target, end) < 0)
-		return -1;
-	char *space = memchr(target, ' ', (size_t)(end - target));
+	char *space = p ? memchr(p, ' ', (size_t)(end - p)) : NULL;
 	if (!space)
 		return head_fail(h, FAULT_REQUEST_LINE);
-	if (take_version(h, space + 1, end) < 0 || take_target(h, target, space) < 0)
+	if (take_version(h, space + 1, end) < 0 || take_target(h, p, space) < 0)
 		return -1;
 	h->has_request_line = true;
 	return 0;
@@ -218,15 +218,10 @@ static int finish(struct http_head *h, char *buf)
 	return 0;
 }
 
-/*  …line CR LF
- *  ^p   ^end     an empty line ends the head; one in front of the request line is a client's slip that RFC 9112 §2.2
- *                asks to overlook. 1 = the head is complete. */
-static int take_line(struct http_head *h, char *p, char *end)
+/* An empty line ends the head; one in front of the request line is a client's slip that RFC 9112 §2.2 asks to
+ * overlook. 1 = the head is complete. */
+static int take_empty(struct http_head *h)
 {
-	if (memchr(p, '\r', (size_t)(end - p)))
-		return head_fail(h, FAULT_LINE_END);
-	if (end > p)
-		return h->has_request_line ? take_field(h, p, end) : take_request_line(h, p, end);
 	if (h->has_request_line)
 		return 1;
 	if (h->empty_line_eaten)
@@ -235,15 +230,35 @@ static int take_line(struct http_head *h, char *p, char *end)
 	return 0;
 }
 
-/* What can be said of a line that is not whole yet. */
-static enum head_result judge_partial(struct http_head *h, char *p, char *end)
+/*  …line CR LF
+ *  ^p       ^lf     as take_empty() */
+static int take_line(struct http_head *h, char *p, char *lf)
+{
+	bool has_cr = lf > p && lf[-1] == '\r';
+	char *end = has_cr ? lf - 1 : lf, *target;
+	if (!h->has_request_line && take_front(h, p, end, &target) < 0)
+		return -1;
+	if (!has_cr || memchr(p, '\r', (size_t)(end - p)))
+		return head_fail(h, FAULT_LINE_END);
+	if (end == p)
+		return take_empty(h);
+	return h->has_request_line ? take_field(h, p, end) : take_request_line(h, target, end);
+}
+
+/* A line that is not whole, or not within the limit: what can be said of it already. */
+static enum head_result judge_partial(struct http_head *h, char *buf, size_t len)
 {
 	char *target;
-	if (!h->has_request_line && p < end && *p != '\r') {
-		if (take_method(h, p, end, &target) < 0 || (target && limit_target(h, target, end) < 0))
-			return HEAD_BAD;
-	}
-	return HEAD_MORE;
+	size_t end = len < h->max_bytes ? len : h->max_bytes;
+	h->scanned = len;
+	if (end > h->line && buf[end - 1] == '\r')
+		end--; /* it may belong to the line's end */
+	if (!h->has_request_line && take_front(h, buf + h->line, buf + end, &target) < 0)
+		return HEAD_BAD;
+	if (len <= h->max_bytes)
+		return HEAD_MORE;
+	(void)head_fail(h, FAULT_HEAD_LONG);
+	return HEAD_BAD;
 }
 
 enum head_result head_feed(struct http_head *h, char *buf, size_t len)
@@ -251,10 +266,9 @@ enum head_result head_feed(struct http_head *h, char *buf, size_t len)
 	char *lf;
 	while ((lf = memchr(buf + h->scanned, '\n', len - h->scanned)) != NULL) {
 		size_t next = (size_t)(lf - buf) + 1;
-		bool has_cr = next - h->line >= 2 && lf[-1] == '\r';
-		int rc = has_cr ? take_line(h, buf + h->line, lf - 1) : head_fail(h, FAULT_LINE_END);
-		if (rc >= 0 && next > h->max_bytes)
-			rc = head_fail(h, FAULT_HEAD_LONG);
+		if (next > h->max_bytes)
+			break;
+		int rc = take_line(h, buf + h->line, lf);
 		if (rc < 0)
 			return HEAD_BAD;
 		h->line = h->scanned = next;
@@ -263,12 +277,5 @@ enum head_result head_feed(struct http_head *h, char *buf, size_t len)
 			return finish(h, buf) < 0 ? HEAD_BAD : HEAD_DONE;
 		}
 	}
-	h->scanned = len;
-	if (judge_partial(h, buf + h->line, buf + len) == HEAD_BAD)
-		return HEAD_BAD;
-	if (len > h->max_bytes) {
-		(void)head_fail(h, FAULT_HEAD_LONG);
-		return HEAD_BAD;
-	}
-	return HEAD_MORE;
+	return judge_partial(h, buf, len);
 }

@@ -17,5 +17,12 @@ libtallycore_la_SOURCES += \
 	core/http/uri.c core/http/uri.h \
 	core/http/wait.c
 
-check_PROGRAMS += tests/unit/test_http_server
-tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c tests/unit/http_rig.c tests/unit/http_rig.h
+http_rig = tests/unit/http_rig.c tests/unit/http_rig.h
+check_PROGRAMS += tests/unit/test_http_head tests/unit/test_http_body tests/unit/test_http_server \
+	tests/unit/test_http_upload tests/unit/test_http_ends tests/unit/test_http_time
+tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c
+tests_unit_test_http_body_SOURCES = tests/unit/test_http_body.c
+tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c $(http_rig)
+tests_unit_test_http_upload_SOURCES = tests/unit/test_http_upload.c $(http_rig)
+tests_unit_test_http_ends_SOURCES = tests/unit/test_http_ends.c $(http_rig)
+tests_unit_test_http_time_SOURCES = tests/unit/test_http_time.c $(http_rig)
