@@ -6,3 +6,7 @@ libtallycore_la_SOURCES += \
 	core/ship/pace.c core/ship/pace.h \
 	core/ship/schema.c core/ship/schema.h \
 	core/ship/ship.c core/ship/ship.h
+
+check_PROGRAMS += tests/unit/test_schema tests/unit/test_ship
+tests_unit_test_schema_SOURCES = tests/unit/test_schema.c
+tests_unit_test_ship_SOURCES = tests/unit/test_ship.c

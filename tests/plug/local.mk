@@ -17,3 +17,18 @@ EXTRA_tests_plug_test_degrade_DEPENDENCIES = plugins/degrade.la
 check_PROGRAMS += tests/plug/test_cache
 tests_plug_test_cache_SOURCES = tests/plug/test_cache.c $(fake_host)
 EXTRA_tests_plug_test_cache_DEPENDENCIES = plugins/cache.la
+sink_store_sources = tests/plug/sink_store.h tests/plug/sink_store_tests.h tests/plug/sink_shop.c \
+	tests/plug/sink_store.c tests/plug/sink_store_read.c tests/plug/sink_store_write.c
+
+check_PROGRAMS += tests/plug/test_sink_sqlite
+tests_plug_test_sink_sqlite_SOURCES = tests/plug/test_sink_sqlite.c $(sink_store_sources)
+tests_plug_test_sink_sqlite_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+tests_plug_test_sink_sqlite_LDADD = $(LDADD) $(SQLITE_LIBS) -ldl
+tests_plug_test_sink_sqlite_DEPENDENCIES = libtallycore.la plugins/sqlite.la
+
+check_PROGRAMS += tests/plug/test_sink_mariadb
+tests_plug_test_sink_mariadb_SOURCES = tests/plug/test_sink_mariadb.c $(sink_store_sources)
+tests_plug_test_sink_mariadb_CPPFLAGS = $(AM_CPPFLAGS) -DTESTS_DIR='"$(abs_srcdir)/tests"'
+tests_plug_test_sink_mariadb_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
+tests_plug_test_sink_mariadb_LDADD = $(LDADD) $(MARIADB_LIBS) -ldl
+tests_plug_test_sink_mariadb_DEPENDENCIES = libtallycore.la plugins/mariadb.la

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The MariaDB store: one writing connection, readers of their own.
+ *
+ * url.c       where the server is and who we are there
+ * connect.c   a connection with the session settings all else relies on
+ * schema.c    tables made, and checked to be as they were made
+ * sql.c       the text of the statements that follow from a table's description
+ * write.c     one batch, one transaction
+ * rows.c      rows to column arrays, a statement for thousands of them; a refused row found by halving
+ * sketch.c    sketches of the store united with those of a batch, in this process
+ * cache.c     recent sketches, as the store has them
+ * trim.c      retention
+ * read.c      answers
+ * errors.c    what an error code means for the host */
+#ifndef SINKS_MARIADB_H
+#define SINKS_MARIADB_H
+
+#include <errmsg.h>
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tally/sink.h>
+
+#define MD_ROWS_MAX 5000 /* rows of one statement */
+#define MD_WORDS 240
+
+struct md_address {
+	char *user, *password, *host, *database, *socket; /* socket: NULL = TCP */
+	unsigned port;
+};
+
+/* Rows as libmariadb's array binding wants them: for each column an array of values or pointers. */
+struct md_arrays;
+struct md_cache;
+
+struct md_table {
+	const struct tally_table *table;
+	MYSQL_STMT *put;
+	int sketch; /* column of its sketch, -1 = none */
+};
+
+struct md {
+	const struct tally_sink_host *host;
+	struct tally_sink_instance *in;
+
+	/* [any thread] set at open */
+	struct md_address address;
+	char *password_file, *tls_ca;
+	bool tls, tls_verify;
+	unsigned connect_timeout_s, write_timeout_s;
+	int64_t query_timeout_us;
+
+	MYSQL *db; /* NULL = not connected; what follows belongs to it */
+	size_t packet_bytes;
+	uint32_t node; /* our number in this store */
+	struct md_table *tables;
+	size_t ntables;
+	struct md_arrays *arrays;
+	struct md_cache *cache;
+};
+
+/* ---- url.c ---- */
+
+/* 0 or -EINVAL, -ENOMEM. mysql://user[:password]@host[:port]/database[?socket=/path] */
+int md_address_parse(const char *url, struct md_address *out);
+void md_address_free(struct md_address *a);
+
+/* ---- connect.c ---- */
+
+/* A connection with its session set up, for the writer or a reader. 0, or the error's code with its words. */
+int md_connect(const struct md *s, bool reader, MYSQL **out, char words[MD_WORDS]);
+/* What @@NAME is for this connection, 0 if unknown. */
+int64_t md_variable(MYSQL *db, const char *name);
+/* Makes s->db if need be. enum tally_sink_rc. */
+int md_open(struct md *s);
+/* Also forgets all that was known of the store. */
+void md_close(struct md *s);
+
+/* ---- schema.c ---- */
+
+int md_schema(struct md *s);
+
+/* ---- sql.c: malloc()ed text ---- */
+
+struct md_text {
+	char *ptr;
+	size_t len, cap;
+	bool failed; /* out of memory; ptr is NULL then */
+};
+
+void md_add(struct md_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void md_add_name(struct md_text *t, const char *prefix, const char *name); /* quoted */
+void md_add_string(struct md_text *t, const char *bytes, size_t len);      /* as a quoted, escaped literal */
+void md_add_binary(struct md_text *t, const char *bytes, size_t len);      /* x'…' */
+void md_text_free(struct md_text *t);
+
+bool md_is_key(const struct tally_column *c);
+/* Also of a further index: must be VARCHAR. */
+bool md_is_indexed(const struct tally_table *t, const struct tally_column *c);
+const char *md_type(const struct tally_table *t, const struct tally_column *c, char buf[64]);
+void md_sql_create(struct md_text *out, const char *prefix, const struct tally_table *t);
+void md_sql_put(struct md_text *out, const char *prefix, const struct tally_table *t);
+
+/* ---- write.c ---- */
+
+int md_write(void *self, const struct tally_batch *batch);
+/* Runs a statement; its result is thrown away. enum tally_sink_rc. */
+int md_exec(struct md *s, const char *doing, const char *sql);
+int md_run(struct md *s, const char *doing, struct md_text *sql); /* frees the text */
+/* A fault seam as an error of the connection. */
+int md_seam(struct md *s, const char *name);
+
+/* ---- rows.c ---- */
+
+struct md_arrays *md_arrays_open(void);
+void md_arrays_close(struct md_arrays *a);
+int md_put_rows(struct md *s, const struct tally_batch *b, size_t rows_index);
+
+/* ---- sketch.c ---- */
+
+/* Unites the sketches of these rows with those of the store; the results are in column arrays sketch[] and estimate[]
+ * and live until md_cache_commit() or md_cache_forget(). enum tally_sink_rc. */
+struct md_bytes {
+	char *ptr;
+	size_t len;
+};
+int md_unite(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n, struct md_bytes *sketch,
+	int64_t *estimate);
+
+/* ---- cache.c: sketches by table and key ---- */
+
+struct md_cache *md_cache_open(size_t max_bytes);
+void md_cache_close(struct md_cache *c);
+/* NULL = not known. */
+const struct md_bytes *md_cache_find(struct md_cache *c, const char *key, size_t key_len);
+/* Memory until the end of the transaction. */
+void *md_cache_alloc(struct md_cache *c, size_t bytes);
+/* To be known once the transaction has committed. The bytes are from md_cache_alloc(). */
+int md_cache_stage(struct md_cache *c, const char *key, size_t key_len, const struct md_bytes *value);
+void md_cache_commit(struct md_cache *c);
+void md_cache_forget(struct md_cache *c); /* all of it */
+
+/* ---- trim.c ---- */
+
+int md_trim(struct md *s, const struct tally_trim *t);
+
+/* ---- errors.c ---- */
+
+#define MD_BAD_ROW TALLY_SINK_BAD_ROW
+
+/* enum tally_sink_rc of an error code. */
+int md_class(unsigned code);
+/* NULL = none. */
+const char *md_remedy(unsigned code);
+int md_fail(struct md *s, const char *doing); /* of s->db */
+int md_fail_code(struct md *s, const char *doing, unsigned code, const char *words);
+
+/* ---- read.c ---- */
+
+int md_reader_open(void *self, void **reader);
+int md_read_begin(void *reader);
+int md_read(void *reader, const struct tally_statement *st, tally_row_fn fn, void *arg);
+void md_read_end(void *reader);
+const char *md_reader_error(void *reader);
+void md_reader_close(void *reader);
+
+#endif
