@@ -82,9 +82,12 @@ static int failed(struct md_reader *r, unsigned code, const char *words)
 	return errno_of(code);
 }
 
+/* While rows are fetched the library leaves an error with the connection, not the statement. */
 static int failed_statement(struct md_reader *r, MYSQL_STMT *st)
 {
-	return failed(r, mysql_stmt_errno(st), mysql_stmt_error(st));
+	if (mysql_stmt_errno(st))
+		return failed(r, mysql_stmt_errno(st), mysql_stmt_error(st));
+	return failed(r, mysql_errno(r->db), mysql_error(r->db));
 }
 
 /* ---- the snapshot ---- */

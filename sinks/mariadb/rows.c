@@ -171,12 +171,11 @@ static unsigned execute(struct put *p, size_t first, size_t n)
 	unsigned size = (unsigned)n;
 	for (uint32_t i = 0; i < p->t->table->ncolumns; i++)
 		fill_column(s, p->t, i, cells, n);
-	p->code = 0;
-	if (mysql_stmt_attr_set(st, STMT_ATTR_ARRAY_SIZE, &size) != 0 ||
-		mysql_stmt_bind_param(st, s->arrays->binds) != 0 || mysql_stmt_execute(st) != 0) {
-		p->code = mysql_stmt_errno(st) ? mysql_stmt_errno(st) : CR_UNKNOWN_ERROR;
-		snprintf(p->words, sizeof p->words, "%s", mysql_stmt_error(st));
-	}
+	if (mysql_stmt_attr_set(st, STMT_ATTR_ARRAY_SIZE, &size) == 0 &&
+		mysql_stmt_bind_param(st, s->arrays->binds) == 0 && mysql_stmt_execute(st) == 0)
+		return 0;
+	p->code = mysql_stmt_errno(st) ? mysql_stmt_errno(st) : CR_UNKNOWN_ERROR;
+	snprintf(p->words, sizeof p->words, "%s", mysql_stmt_error(st));
 	return p->code;
 }
 
@@ -186,7 +185,7 @@ static int try_rows(struct put *p, size_t first, size_t n)
 {
 	struct md *s = p->s;
 	const struct tally_cell *cells = p->cells + first * p->t->table->ncolumns;
-	int rc = md_exec(s, "savepoint", "SAVEPOINT rows");
+	int rc = md_exec(s, "savepoint", "SAVEPOINT tally_rows");
 	if (rc == TALLY_SINK_OK && p->t->sketch >= 0)
 		rc = md_unite(s, p->t, cells, n, s->arrays->sketch, s->arrays->estimate);
 	if (rc == TALLY_SINK_OK)
@@ -195,7 +194,7 @@ static int try_rows(struct put *p, size_t first, size_t n)
 		return rc;
 	if (md_class(p->code) != MD_BAD_ROW)
 		return md_fail_code(s, p->t->table->name, p->code, p->words);
-	rc = md_exec(s, "rolling back to a savepoint", "ROLLBACK TO SAVEPOINT rows");
+	rc = md_exec(s, "rolling back to a savepoint", "ROLLBACK TO SAVEPOINT tally_rows");
 	return rc == TALLY_SINK_OK ? MD_BAD_ROW : rc;
 }
 

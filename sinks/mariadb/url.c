@@ -68,7 +68,8 @@ static int parse_host(const char *from, const char *end, struct md_address *out)
 	const char *host_end = end, *port = NULL;
 	out->port = DEFAULT_PORT;
 	if (from < end && *from == '[') {
-		host_end = memchr(from++, ']', (size_t)(end - from));
+		from++;
+		host_end = memchr(from, ']', (size_t)(end - from));
 		if (!host_end || (host_end + 1 < end && host_end[1] != ':'))
 			return -EINVAL;
 		port = host_end + 1 < end ? host_end + 2 : NULL;

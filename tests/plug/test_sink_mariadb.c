@@ -53,7 +53,7 @@ static void read_vars(void)
 	while (f && fgets(line, sizeof line, f)) {
 		line[strcspn(line, "\n")] = 0;
 		if (strncmp(line, "MARIADB_URL=", 12) == 0)
-			snprintf(url, sizeof url, "%s", line + 12);
+			snprintf(url, sizeof url, "%.250s", line + 12);
 		if (strncmp(line, "MARIADB_SOCKET=", 15) == 0)
 			snprintf(socket_path, sizeof socket_path, "%.100s", line + 15);
 	}
