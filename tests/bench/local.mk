@@ -5,3 +5,6 @@ tests_bench_bench_sketch_SOURCES = tests/bench/bench_sketch.c
 noinst_PROGRAMS += tests/bench/http204
 tests_bench_http204_SOURCES = tests/bench/http204.c
 tests_bench_http204_LDADD = libtallycore.la
+
+EXTRA_PROGRAMS += tests/bench/bench_zone
+tests_bench_bench_zone_SOURCES = tests/bench/bench_zone.c

@@ -12,3 +12,7 @@ tests_fuzz_fuzz_hll_SOURCES = tests/fuzz/fuzz_hll.c tests/fuzz/run.c
 check_PROGRAMS += tests/fuzz/fuzz_http_head tests/fuzz/fuzz_http_chunked
 tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/run.c
 tests_fuzz_fuzz_http_chunked_SOURCES = tests/fuzz/fuzz_http_chunked.c tests/fuzz/run.c
+
+check_PROGRAMS += tests/fuzz/fuzz_tzif tests/fuzz/fuzz_iso
+tests_fuzz_fuzz_tzif_SOURCES = tests/fuzz/fuzz_tzif.c tests/fuzz/run.c
+tests_fuzz_fuzz_iso_SOURCES = tests/fuzz/fuzz_iso.c tests/fuzz/run.c
