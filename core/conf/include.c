@@ -197,8 +197,8 @@ static int read_file(
 	struct reading *r, const struct conf_node *at, const char *path, struct nest *outer, struct conf_node **out)
 {
 	struct nest nest = { .outer = outer };
-	char *bytes;
-	size_t len;
+	char *bytes = NULL;
+	size_t len = 0;
 	int rc = enter(r, at, path, &nest);
 	if (rc)
 		return rc;

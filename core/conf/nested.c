@@ -129,7 +129,7 @@ static int read_parent(struct conf_reader *r, const struct conf_row *row, const 
 static int read_named(struct conf_reader *r, const struct conf_row *row, const struct conf_node *value, void *base)
 {
 	const struct conf_table *t = row->table;
-	struct array list;
+	struct array list = { NULL, 0 };
 	if (value->shape != CONF_MAPPING)
 		return conf_refuse(r, value, "a mapping (name: { options }) is expected here");
 	if (make_array(r, row, value, value->n + 1, &list) != 0 || read_parent(r, row, value, list.bytes) != 0)
@@ -169,7 +169,7 @@ const struct conf_kind conf_kind_named = { "mapping by name", read_named, print_
 
 static int read_list(struct conf_reader *r, const struct conf_row *row, const struct conf_node *value, void *base)
 {
-	struct array list;
+	struct array list = { NULL, 0 };
 	if (value->shape != CONF_SEQUENCE)
 		return conf_refuse(r, value, "a list is expected here, each entry beginning with '- '");
 	if (make_array(r, row, value, value->n, &list) != 0)
@@ -225,7 +225,7 @@ static int read_one_tagged(struct conf_reader *r, const struct conf_row *row, co
 
 static int read_tagged(struct conf_reader *r, const struct conf_row *row, const struct conf_node *value, void *base)
 {
-	struct array list;
+	struct array list = { NULL, 0 };
 	if (value->shape != CONF_SEQUENCE)
 		return conf_refuse(r, value, "a list is expected here, each entry as in '- name: { options }'");
 	if (make_array(r, row, value, value->n, &list) != 0)
