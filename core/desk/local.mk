@@ -1,1 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
+libtallycore_la_SOURCES += \
+	core/desk/answer.c core/desk/answer.h \
+	core/desk/admin.c \
+	core/desk/begin.c \
+	core/desk/csv.c \
+	core/desk/desk.c core/desk/desk.h \
+	core/desk/explain.c \
+	core/desk/filter.c \
+	core/desk/group.c core/desk/group.h \
+	core/desk/inner.h \
+	core/desk/names.c \
+	core/desk/needs.c \
+	core/desk/normal.c \
+	core/desk/order.c \
+	core/desk/out.h \
+	core/desk/params.c core/desk/params.h \
+	core/desk/parse.c core/desk/parse.h \
+	core/desk/parse_filter.c \
+	core/desk/parse_short.c \
+	core/desk/plan.c core/desk/plan.h \
+	core/desk/plugs.c \
+	core/desk/problem.c \
+	core/desk/query.h \
+	core/desk/range.c \
+	core/desk/route.c \
+	core/desk/run.c core/desk/run.h \
+	core/desk/run_raw.c \
+	core/desk/run_rollup.c \
+	core/desk/schema_doc.c \
+	core/desk/shape.c core/desk/shape.h \
+	core/desk/shape_meta.c \
+	core/desk/site.c \
+	core/desk/state.c \
+	core/desk/store.c core/desk/store.h \
+	core/desk/visit.c \
+	core/desk/visit_run.c
+
+desk_kit = tests/unit/desk_kit.c tests/unit/desk_kit.h
+check_PROGRAMS += tests/unit/test_desk_answer tests/unit/test_desk_oracle tests/unit/test_desk_query
+tests_unit_test_desk_query_SOURCES = tests/unit/test_desk_query.c
+tests_unit_test_desk_answer_SOURCES = tests/unit/test_desk_answer.c $(desk_kit)
+tests_unit_test_desk_answer_LDADD = $(LDADD) $(SQLITE_LIBS)
+EXTRA_tests_unit_test_desk_answer_DEPENDENCIES = plugins/sqlite.la
+
+tests_unit_test_desk_oracle_SOURCES = tests/unit/test_desk_oracle.c $(desk_kit)
+tests_unit_test_desk_oracle_LDADD = $(LDADD) $(SQLITE_LIBS)
+EXTRA_tests_unit_test_desk_oracle_DEPENDENCIES = plugins/sqlite.la

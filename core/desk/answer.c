@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "desk/answer.h"
+
+#include <errno.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+
+#define CLOSED "public, max-age=60"
+#define OPEN "no-cache"
+#define RETRY_AFTER_S 2
+
+/* ---- ETags ---- */
+
+struct tally_str answer_etag(struct arena *a, const struct query *q, uint64_t version)
+{
+	uint64_t key = XXH3_64bits(q->key.ptr, q->key.len);
+	return str_of(arena_printf(a, "W/\"%016llx-%016llx\"", (unsigned long long)version, (unsigned long long)key));
+}
+
+/* The quoted part, without W/ and spaces. */
+static struct tally_str opaque(struct tally_str tag)
+{
+	while (tag.len && (tag.ptr[0] == ' ' || tag.ptr[0] == '\t'))
+		tag = str_make(tag.ptr + 1, tag.len - 1);
+	while (tag.len && (tag.ptr[tag.len - 1] == ' ' || tag.ptr[tag.len - 1] == '\t'))
+		tag.len--;
+	return str_starts(tag, STR("W/")) ? str_make(tag.ptr + 2, tag.len - 2) : tag;
+}
+
+bool answer_matches(struct tally_str if_none_match, struct tally_str etag)
+{
+	const char *at = if_none_match.ptr, *end = at + if_none_match.len;
+	while (at < end) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const char *stop = comma ? comma : end;
+		struct tally_str tag = opaque(str_make(at, (size_t)(stop - at)));
+		if (str_eq(tag, STR("*")) || (tag.len && str_eq(tag, opaque(etag))))
+			return true;
+		at = stop + 1;
+	}
+	return false;
+}
+
+/* ---- one question ---- */
+
+struct work {
+	struct answer_job *job;
+	struct store_reader *reader;
+	struct store_version version;
+	struct plan plan, plan_before;
+	struct run now, before;
+	bool ran, ran_before;
+	struct tally_str why;
+	struct query_error err;
+};
+
+/* "all" begins with the site's first day that holds anything. */
+static int resolve_all(struct work *w)
+{
+	struct query *q = w->job->q;
+	int64_t first;
+	if (!q->all)
+		return 0;
+	int rc = store_earliest(w->reader, &w->job->state, q->site, &first, &w->err);
+	if (rc)
+		return rc;
+	if (first >= q->range.to_us)
+		first = q->range.to_us - 1;
+	q->range.from_us = zone_floor(q->zone, ZONE_DAY, first);
+	q->all = false;
+	return 0;
+}
+
+static int make_plans(struct work *w)
+{
+	struct answer_job *job = w->job;
+	struct plan_store ps = { store_options(job->store)->schema, &job->state.meta, job->state.raw_horizon_us };
+	int rc = plan_make(job->q, job->q->range, &ps, job->arena, &w->plan, &w->why, &w->err);
+	if (rc || job->q->compare == QUERY_ALONE)
+		return rc;
+	return plan_make(job->q, job->q->compared, &ps, job->arena, &w->plan_before, NULL, &w->err);
+}
+
+static int run_plans(struct work *w)
+{
+	struct answer_job *job = w->job;
+	w->ran = true;
+	int rc = run_plan(&w->now, job->q, &w->plan, w->reader, job->arena, &w->err);
+	if (rc || job->q->compare == QUERY_ALONE)
+		return rc;
+	w->ran_before = true;
+	return run_plan(&w->before, job->q, &w->plan_before, w->reader, job->arena, &w->err);
+}
+
+static bool not_modified(struct work *w)
+{
+	struct answer_job *job = w->job;
+	struct answer *an = &job->answer;
+	an->etag = answer_etag(job->arena, job->q, w->version.hash);
+	an->version = w->version.hash;
+	an->cache_control = job->q->range.to_us <= job->now_us ? CLOSED : OPEN;
+	if (job->q->explain || !answer_matches(job->if_none_match, an->etag))
+		return false;
+	an->status = 304;
+	return true;
+}
+
+static int shape(struct work *w, int64_t began_us)
+{
+	struct answer_job *job = w->job;
+	struct shape_rows rows;
+	struct shape_input in = { .q = job->q,
+		.now = &w->now,
+		.before = w->ran_before ? &w->before : NULL,
+		.freshness = job->freshness,
+		.revision = w->version.revision,
+		.took_us = clock_mono_us() - began_us,
+		.why = w->why };
+	job->answer.status = 200;
+	job->answer.type = shape_type(job->q->explain ? QUERY_JSON : job->q->format);
+	if (job->q->explain) {
+		job->answer.body = shape_explain(&in, job->arena);
+		job->answer.etag = (struct tally_str){ 0 };
+		job->answer.version = 0;
+		return 0;
+	}
+	if (shape_order(&in, job->arena, &rows))
+		return query_fail(&w->err, 422, "too_expensive",
+			"the answer is too large to be put in order: ask for fewer "
+			"dimensions or a shorter range");
+	job->answer.body = shape_answer(&in, &rows, job->arena);
+	return 0;
+}
+
+static int in_snapshot(struct work *w)
+{
+	struct answer_job *job = w->job;
+	int64_t began_us = clock_mono_us();
+	int rc = store_version(w->reader, job->q, &w->version, &w->err);
+	if (rc)
+		return rc;
+	if (not_modified(w))
+		return 0;
+	rc = store_state(w->reader, job->arena, &job->state, &w->err);
+	job->state_known = rc == 0;
+	if (rc == 0)
+		rc = resolve_all(w);
+	if (rc == 0)
+		rc = make_plans(w);
+	if (rc == 0)
+		rc = run_plans(w);
+	return rc ? rc : shape(w, began_us);
+}
+
+void answer_make(struct answer_job *job)
+{
+	struct work w = { .job = job };
+	int rc = store_begin(job->store, &w.reader, &w.err);
+	job->answer = (struct answer){ 0 };
+	if (rc == 0) {
+		rc = in_snapshot(&w);
+		store_end(w.reader);
+	}
+	if (rc) {
+		w.err.retry_after_s = w.err.status == 503 ? RETRY_AFTER_S : 0;
+		answer_problem(&job->answer, job->arena, &w.err);
+	}
+	if (w.ran)
+		groups_close(&w.now.groups);
+	if (w.ran_before)
+		groups_close(&w.before.groups);
+}

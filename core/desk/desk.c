@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The desk's thread: its loop, the ring that requests come through, opening and closing. */
+#include "desk/desk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "desk/inner.h"
+#include "meter/meter.h"
+
+#define TICK_MS 250
+
+/* ---- requests ---- */
+
+struct desk_request *desk_request_make(const struct desk_ask *ask, void (*done)(struct desk_request *rq), void *user)
+{
+	struct desk_request *rq = calloc(1, sizeof *rq);
+	MUST(rq);
+	arena_init(&rq->arena, 0);
+	struct arena *a = &rq->arena;
+	rq->ask = (struct desk_ask){ .method = arena_str(a, ask->method),
+		.path = arena_str(a, ask->path),
+		.query = arena_str(a, ask->query),
+		.body = arena_str(a, ask->body),
+		.accept = arena_str(a, ask->accept),
+		.if_none_match = arena_str(a, ask->if_none_match),
+		.key_site = arena_str(a, ask->key_site) };
+	rq->done = done;
+	rq->user = user;
+	return rq;
+}
+
+void desk_request_free(struct desk_request *rq)
+{
+	arena_free(&rq->arena);
+	free(rq);
+}
+
+bool desk_post(struct desk *d, struct desk_request *rq)
+{
+	if (atomic_load(&d->closing) || !ring_push(d->ring, rq))
+		return false;
+	uv_async_send(&d->knock);
+	return true;
+}
+
+/* ---- the loop ---- */
+
+static struct visit *any_in(struct desk *d, enum visit_state state)
+{
+	struct visit *v = d->visits;
+	while (v && v->state != state)
+		v = v->next;
+	return v;
+}
+
+/* Whoever waits gets 503; what runs is let run. */
+static void send_away(struct desk *d)
+{
+	struct visit *v;
+	while ((v = any_in(d, VISIT_HELD))) {
+		d->nheld--;
+		visit_problem(v, 503, "closing", 1, "the daemon is stopping");
+		visit_end(v, false);
+	}
+	while ((v = d->waiting)) {
+		d->waiting = v->next_waiting;
+		d->nwaiting--;
+		visit_problem(v, 503, "closing", 1, "the daemon is stopping");
+		visit_end(v, false);
+	}
+	d->waiting_end = &d->waiting;
+}
+
+static void stop_if_idle(struct desk *d)
+{
+	if (!atomic_load(&d->closing))
+		return;
+	send_away(d);
+	if (d->nrunning || d->nwork || uv_is_closing((uv_handle_t *)&d->knock))
+		return;
+	uv_close((uv_handle_t *)&d->knock, NULL);
+	uv_close((uv_handle_t *)&d->tick, NULL);
+}
+
+static void on_knock(uv_async_t *async)
+{
+	struct desk *d = async->data;
+	struct desk_request *rq;
+	while ((rq = ring_pop(d->ring)))
+		visit_begin(d, rq);
+	stop_if_idle(d);
+}
+
+/* A plugin that never lets go must not keep an asker for ever. */
+static void on_tick(uv_timer_t *timer)
+{
+	struct desk *d = timer->data;
+	int64_t before = clock_mono_us() - d->opt.conf->limits.query_timeout_us;
+	struct visit *v = d->visits;
+	while (v) {
+		if (v->state == VISIT_HELD && v->arrived_us < before) {
+			visit_resume(v);
+			v = d->visits; /* the list has changed */
+		} else {
+			v = v->next;
+		}
+	}
+	stop_if_idle(d);
+}
+
+static void run_loop(void *arg)
+{
+	struct desk *d = arg;
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+}
+
+/* ---- open and close ---- */
+
+/* Other rollups, other zones: other answers, though no event has come. */
+static uint64_t hash_config(const struct desk_options *opt)
+{
+	XXH3_state_t *h = XXH3_createState();
+	struct arena a;
+	MUST(h);
+	arena_init(&a, 0);
+	XXH3_64bits_reset(h);
+	for (size_t i = 0; i < opt->schema->nrollups; i++) {
+		const struct tally_rollup *r = opt->schema->rollups[i].rollup;
+		const char *definition = meta_definition(r, &a);
+		XXH3_64bits_update(h, r->name.ptr, r->name.len);
+		XXH3_64bits_update(h, definition, strlen(definition) + 1);
+	}
+	for (size_t i = 0; i < opt->conf->nsites; i++) {
+		const struct conf_site *s = &opt->conf->sites[i];
+		XXH3_64bits_update(h, s->name, strlen(s->name) + 1);
+		XXH3_64bits_update(h, s->timezone, strlen(s->timezone) + 1);
+	}
+	uint64_t hash = XXH3_64bits_digest(h);
+	XXH3_freeState(h);
+	arena_free(&a);
+	return hash;
+}
+
+static void open_store(struct desk *d)
+{
+	const struct desk_options *opt = &d->opt;
+	if (!opt->store)
+		return;
+	struct store_options so = { .sink = opt->store,
+		.self = opt->store_self,
+		.prefix = opt->store_prefix ? opt->store_prefix : "",
+		.schema = opt->schema,
+		.config_hash = hash_config(opt),
+		.max_rows = opt->conf->limits.query_rows,
+		.timeout_us = opt->conf->limits.query_timeout_us };
+	d->store = store_open(&so);
+}
+
+static void open_meters(struct desk *d)
+{
+	static const char *const sources[] = { "store", "plugin", "not_modified", "refused" };
+	struct tally_str none = { 0 };
+	for (int i = 0; i < 4; i++)
+		d->queries[i] = meter_get(M_QUERIES, str_of(sources[i]), none, none);
+	d->seconds = meter_get(M_QUERY_SECONDS, none, none, none);
+}
+
+static void destroy(struct desk *d)
+{
+	if (d->chain)
+		plug_chain_close(d->chain);
+	uv_run(&d->loop, UV_RUN_DEFAULT); /* what was closed is let go */
+	MUST(uv_loop_close(&d->loop) == 0);
+	if (d->store)
+		store_close(d->store);
+	ring_close(d->ring);
+	arena_free(&d->state_arena);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static struct desk *make(const struct desk_options *opt)
+{
+	struct desk *d = calloc(1, sizeof *d);
+	MUST(d);
+	d->opt = *opt;
+	d->waiting_end = &d->waiting;
+	d->ring = ring_open(DESK_RING);
+	arena_init(&d->state_arena, 0);
+	pthread_mutex_init(&d->lock, NULL);
+	MUST(uv_loop_init(&d->loop) == 0);
+	MUST(uv_async_init(&d->loop, &d->knock, on_knock) == 0);
+	MUST(uv_timer_init(&d->loop, &d->tick) == 0);
+	d->knock.data = d->tick.data = d;
+	return d;
+}
+
+static int give_up(struct desk *d, int rc)
+{
+	uv_close((uv_handle_t *)&d->knock, NULL);
+	uv_close((uv_handle_t *)&d->tick, NULL);
+	destroy(d);
+	return rc;
+}
+
+int desk_open(const struct desk_options *opt, struct desk **out, char why[512])
+{
+	struct desk *d = make(opt);
+	open_meters(d);
+	int rc = plug_chain_open(opt->plugins, opt->conf, TALLY_DESK, d, opt->strict, &d->chain, why);
+	if (rc) {
+		d->chain = NULL;
+		return give_up(d, rc);
+	}
+	open_store(d);
+	uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+	rc = uv_thread_create(&d->thread, run_loop, d);
+	if (rc) {
+		snprintf(why, 512, "no thread for the desk: %s", uv_strerror(rc));
+		return give_up(d, rc);
+	}
+	*out = d;
+	return 0;
+}
+
+void desk_close(struct desk *d)
+{
+	atomic_store(&d->closing, true);
+	uv_async_send(&d->knock);
+	uv_thread_join(&d->thread);
+	destroy(d);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "desk/group.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "sketch/hll.h"
+
+#define FIRST_SKETCH 64 /* a handful of visitors */
+
+void groups_open(struct groups *g, const struct query *q, const struct plan_needs *needs, struct arena *a)
+{
+	*g = (struct groups){ .q = q, .needs = needs, .arena = a };
+}
+
+void groups_close(struct groups *g)
+{
+	for (struct group *at = g->first; at; at = at->next)
+		for (size_t i = 0; i < g->needs->n; i++)
+			free(at->amounts[i].sketch);
+	table_free(&g->index);
+	g->first = g->last = NULL;
+}
+
+struct group *groups_spare(struct groups *g)
+{
+	struct group *made = arena_zalloc(g->arena, sizeof *made);
+	made->amounts = arena_zalloc(g->arena, (g->needs->n + 1) * sizeof *made->amounts);
+	made->values = arena_zalloc(g->arena, (g->q->ndims + 1) * sizeof *made->values);
+	if (g->last)
+		g->last->next = made;
+	else
+		g->first = made;
+	g->last = made;
+	g->bytes += sizeof *made + g->needs->n * sizeof *made->amounts + g->q->ndims * sizeof *made->values;
+	return made;
+}
+
+/* bucket (8 bytes), then each value behind its length (4 bytes): no two tuples share a key. */
+static size_t key_bytes(const struct query *q, const struct tally_str *values)
+{
+	size_t n = 8;
+	for (size_t i = 0; i < q->ndims; i++)
+		n += 4 + values[i].len;
+	return n;
+}
+
+static struct tally_str make_key(const struct query *q, size_t bucket, const struct tally_str *values, char *out)
+{
+	char *at = out;
+	put_u64(at, bucket);
+	at += 8;
+	for (size_t i = 0; i < q->ndims; i++) {
+		put_u32(at, (uint32_t)values[i].len);
+		at += 4;
+		if (values[i].len)
+			memcpy(at, values[i].ptr, values[i].len);
+		at += values[i].len;
+	}
+	return str_make(out, (size_t)(at - out));
+}
+
+/* Keys of usual length need no memory of their own to be looked up. */
+#define KEY_ON_STACK 512
+
+struct group *groups_place(struct groups *g, size_t bucket, const struct tally_str *fields)
+{
+	struct tally_str values[QUERY_DIMENSIONS_MAX];
+	char small[KEY_ON_STACK];
+	for (size_t i = 0; i < g->q->ndims; i++)
+		values[i] = g->q->dims[i].is_time ? (struct tally_str){ 0 } : fields[g->q->dims[i].field];
+	size_t bytes = key_bytes(g->q, values);
+	char *buf = bytes > sizeof small ? malloc(bytes) : small;
+	MUST(buf);
+	struct tally_str key = make_key(g->q, bucket, values, buf);
+	void **place = table_place(&g->index, key);
+	if (buf != small)
+		free(buf);
+	if (*place)
+		return *place;
+	if (g->bytes > GROUPS_BYTES_MAX)
+		return NULL; /* leaves an empty place behind; the run ends here */
+	struct group *made = groups_spare(g);
+	made->bucket = bucket;
+	for (size_t i = 0; i < g->q->ndims; i++)
+		made->values[i] = arena_str(g->arena, values[i]);
+	g->bytes += 2 * bytes;
+	g->n++;
+	return *place = made;
+}
+
+const struct group *groups_find(const struct groups *g, const struct group *like)
+{
+	char small[KEY_ON_STACK];
+	size_t bytes = key_bytes(g->q, like->values);
+	char *buf = bytes > sizeof small ? malloc(bytes) : small;
+	MUST(buf);
+	const struct group *found = table_get(&g->index, make_key(g->q, like->bucket, like->values, buf));
+	if (buf != small)
+		free(buf);
+	return found;
+}
+
+/* ---- amounts ---- */
+
+void group_add_count(struct group_amount *am, int64_t by)
+{
+	if (__builtin_add_overflow(am->count, by, &am->count))
+		am->count = INT64_MAX;
+}
+
+void group_add_number(struct group_amount *am, uint32_t kind, double number, int64_t count)
+{
+	if (count <= 0)
+		return;
+	if (kind == TALLY_SUM)
+		am->number += number;
+	else if (am->count == 0 || (kind == TALLY_MIN ? number < am->number : number > am->number))
+		am->number = number;
+	group_add_count(am, count);
+}
+
+static int grow(struct groups *g, struct group_amount *am)
+{
+	size_t cap = am->cap ? 2 * am->cap : FIRST_SKETCH;
+	if (am->cap >= HLL_ROOM)
+		return -EBADMSG;
+	if (cap > HLL_ROOM)
+		cap = HLL_ROOM;
+	if (g->bytes + cap > GROUPS_BYTES_MAX)
+		return -E2BIG;
+	uint8_t *sketch = realloc(am->sketch, cap);
+	MUST(sketch);
+	g->bytes += cap - am->cap;
+	am->sketch = sketch;
+	am->cap = cap;
+	return 0;
+}
+
+int group_add_hash(struct groups *g, struct group_amount *am, uint64_t hash)
+{
+	for (;;) {
+		int rc = am->cap ? hll_add(am->sketch, &am->len, am->cap, hash) : -ENOSPC;
+		if (rc != -ENOSPC)
+			return rc;
+		rc = grow(g, am);
+		if (rc)
+			return rc;
+	}
+}
+
+int group_add_sketch(struct groups *g, struct group_amount *am, const void *sketch, size_t len)
+{
+	if (len == 0)
+		return 0;
+	for (;;) {
+		int rc = am->cap ? hll_merge(am->sketch, &am->len, am->cap, sketch, len) : -ENOSPC;
+		if (rc != -ENOSPC)
+			return rc;
+		rc = grow(g, am);
+		if (rc)
+			return rc;
+	}
+}
+
+int group_merge(struct groups *g, struct group *into, const struct group *from)
+{
+	for (size_t i = 0; i < g->needs->n; i++) {
+		const struct group_amount *add = &from->amounts[i];
+		uint32_t kind = g->needs->need[i].kind;
+		int rc = 0;
+		if (kind == TALLY_VISITORS)
+			rc = group_add_sketch(g, &into->amounts[i], add->sketch, add->len);
+		else if (kind >= TALLY_SUM)
+			group_add_number(&into->amounts[i], kind, add->number, add->count);
+		else
+			group_add_count(&into->amounts[i], add->count);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- values ---- */
+
+static int64_t visitors(const struct group_amount *am)
+{
+	return am->len ? llround(hll_estimate(am->sketch, am->len)) : 0;
+}
+
+static struct group_value whole(int64_t i)
+{
+	return (struct group_value){ GROUP_INT, i, (double)i };
+}
+
+static struct group_value real(double d, bool known)
+{
+	return known ? (struct group_value){ GROUP_REAL, 0, d } : (struct group_value){ GROUP_NULL, 0, 0 };
+}
+
+struct group_value group_metric(const struct query *q, const struct plan_needs *needs, size_t metric,
+	const struct group *g, const struct group *all)
+{
+	unsigned at = needs->of_metric[metric];
+	const struct group_amount *am = &g->amounts[at];
+	switch (q->metrics[metric].kind) {
+	case QM_EVENTS:
+	case QM_PAGEVIEWS:
+		return whole(am->count);
+	case QM_VISITORS:
+		return whole(visitors(am));
+	case QM_SUM:
+		return real(am->number, true);
+	case QM_AVG:
+		return real(am->count ? am->number / (double)am->count : 0, am->count > 0);
+	case QM_MIN:
+	case QM_MAX:
+		return real(am->number, am->count > 0);
+	case QM_PERCENTAGE:
+		break;
+	}
+	int64_t of = visitors(&all->amounts[at]);
+	return real(of ? round(1000.0 * (double)visitors(am) / (double)of) / 10 : 0, true);
+}
+
+bool group_is_exact(const struct plan_needs *needs, const struct group *g)
+{
+	for (size_t i = 0; i < needs->n; i++)
+		if (needs->need[i].kind == TALLY_VISITORS && g->amounts[i].len &&
+			!hll_is_exact(g->amounts[i].sketch, g->amounts[i].len))
+			return false;
+	return true;
+}

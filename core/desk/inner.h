@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the desk share: the desk, and a request on its way through it.
+ *
+ * A visit is made when a request arrives and ends when its answer has left; in between it is in exactly one state. All
+ * of it belongs to the desk's thread, but for `pins` and the list of visits, which request_version() reaches from a
+ * worker: those are under the lock. */
+#ifndef DESK_INNER_H
+#define DESK_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "base/ring.h"
+#include "desk/answer.h"
+#include "desk/desk.h"
+
+#define DESK_RING 1024
+#define DESK_RUNNING_MAX 2   /* questions at the store at once */
+#define DESK_WAITING_MAX 256 /* behind them */
+#define DESK_HELD_MAX 1024   /* by plugins */
+
+enum visit_state {
+	VISIT_NEW,
+	VISIT_HOOK,    /* inside a plugin's request hook */
+	VISIT_HELD,    /* a plugin holds it */
+	VISIT_WAITING, /* for a reader */
+	VISIT_RUNNING  /* a worker has it */
+};
+
+struct visit {
+	struct desk *desk;
+	struct desk_request *rq;
+	uint64_t id;
+	enum visit_state state;
+	struct arena arena; /* of the query: may outlive rq while pinned */
+	struct query q;     /* is_query */
+	bool is_query, is_schema;
+	bool resumed;              /* while the hook was still running */
+	struct tally_request view; /* as plugins see it */
+	size_t plugin;             /* who has it */
+	int64_t arrived_us;        /* monotonic */
+	struct answer_job job;
+	struct query run_q; /* the worker's copy: it fills in the beginning of "all" */
+	uv_work_t work;
+	bool gone;                 /* off the list, under desk->lock */
+	unsigned pins;             /* under desk->lock */
+	struct visit *next, *prev; /* all visits, under desk->lock */
+	struct visit *next_waiting;
+};
+
+struct desk {
+	struct desk_options opt;
+	uv_loop_t loop;
+	uv_thread_t thread;
+	uv_async_t knock;
+	uv_timer_t tick;
+	struct ring *ring;
+	atomic_bool closing;
+	struct plug_chain *chain;
+	struct store *store;      /* NULL = none */
+	struct store_state state; /* as last seen; its arrays live in state_arena */
+	struct arena state_arena;
+	bool state_known;
+	uint64_t config_hash, last_id;
+	pthread_mutex_t lock;
+	struct visit *visits;
+	struct visit *waiting, **waiting_end;
+	unsigned nrunning, nwaiting, nheld, nwork; /* nwork: plugins' jobs under way */
+	struct meter_series *queries[4], *seconds;
+};
+
+/* ---- visit.c ---- */
+
+struct visit *visit_make(struct desk *d, struct desk_request *rq);
+void visit_take(struct visit *v, const struct answer *an);
+void visit_refuse(struct visit *v, const struct query_error *err);
+/* Goes on at the plugin `from`, then at the planner. */
+void visit_ask_plugins(struct visit *v, size_t from);
+/* The answer is in v->rq->answer: the plugins see it, it leaves. */
+void visit_end(struct visit *v, bool fresh);
+void visit_problem(struct visit *v, int status, const char *code, unsigned retry_after_s, const char *detail);
+/* NULL = not here any more. */
+struct visit *visit_find(struct desk *d, uint64_t id);
+void visit_resume(struct visit *v);
+void visit_unpin(struct visit *v);
+
+/* ---- begin.c: read and check a request, and send it on its way ---- */
+
+void visit_begin(struct desk *d, struct desk_request *rq);
+
+/* ---- plan and run, visit_run.c ---- */
+
+void visit_run(struct visit *v);
+/* A guess for tally_request.cost. */
+int visit_cost(struct visit *v);
+
+/* ---- admin.c ---- */
+
+/* True: v->rq->answer is filled. */
+bool admin_answer(struct visit *v);
+
+/* ---- route.c ---- */
+
+enum route {
+	ROUTE_NONE,
+	ROUTE_QUERY,
+	ROUTE_SHORT,
+	ROUTE_SCHEMA,
+	ROUTE_HEALTH,
+	ROUTE_READY,
+	ROUTE_METRICS,
+	ROUTE_LEDGER,
+	ROUTE_LATER /* of a later version */
+};
+
+struct route_match {
+	enum route route;
+	bool wrong_method;
+	enum query_form form; /* ROUTE_SHORT */
+	struct tally_str site;
+};
+
+struct route_match route_find(struct tally_str method, struct tally_str path);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The body of POST /v1/query, member by member: a table says what each may be. What is wrong is pointed at, by JSON
+ * pointer and by byte. The short forms (parse_short.c) end in the same functions. */
+#include "desk/parse.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+
+/* ---- pointing ---- */
+
+static size_t put_step(char *out, size_t cap, const struct parse_place *p)
+{
+	size_t n = p->up ? put_step(out, cap, p->up) : 0;
+	int more = 0;
+	if (!p->up)
+		return 0;
+	if (p->key.ptr)
+		more = snprintf(out + n, cap - n, "/%.*s", (int)(p->key.len < 64 ? p->key.len : 64), p->key.ptr);
+	else
+		more = snprintf(out + n, cap - n, "/%zu", p->index);
+	return n + (size_t)more < cap ? n + (size_t)more : cap - 1;
+}
+
+int parse_at(const struct parse_place *p, int rc, struct query_error *err)
+{
+	if (rc && err->offset < 0) {
+		put_step(err->pointer, sizeof err->pointer, p);
+		err->offset = (int64_t)p->node->offset;
+	}
+	return rc;
+}
+
+int parse_expect(const struct parse_place *p, enum json_kind kind, struct query_error *err)
+{
+	if (p->node->kind == kind)
+		return 0;
+	query_fail(err, 400, "bad_type", "%s was expected here, not %s", json_kind_name(kind),
+		json_kind_name(p->node->kind));
+	return parse_at(p, -EINVAL, err);
+}
+
+int parse_bool(const struct parse_place *p, bool *out, struct query_error *err)
+{
+	*out = p->node->kind == JSON_TRUE;
+	return *out || p->node->kind == JSON_FALSE ? 0 : parse_expect(p, JSON_TRUE, err);
+}
+
+struct parse_place parse_step(const struct parse_place *up, const struct tree_node *node, size_t index)
+{
+	return (struct parse_place){ .up = up, .node = node, .index = index };
+}
+
+static struct parse_place member(const struct parse_place *up, const struct tree_node *node)
+{
+	return (struct parse_place){ .up = up, .node = node, .key = node->key };
+}
+
+/* Calls fn for every string of an array. */
+static int each_string(struct parse *ps, const struct parse_place *p, struct query_error *err,
+	int (*fn)(struct query *q, struct arena *a, struct tally_str text, struct query_error *err))
+{
+	int rc = parse_expect(p, JSON_ARRAY, err);
+	size_t i = 0;
+	for (const struct tree_node *t = p->node->first; rc == 0 && t; t = t->next, i++) {
+		struct parse_place here = parse_step(p, t, i);
+		rc = parse_expect(&here, JSON_STRING, err);
+		if (rc == 0)
+			rc = parse_at(&here, fn(ps->q, ps->arena, t->text, err), err);
+	}
+	return rc;
+}
+
+/* ---- members ---- */
+
+static int read_text(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	(void)ps;
+	return parse_expect(p, JSON_STRING, err); /* site_id and timezone are set before all others */
+}
+
+static int read_metrics(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	return each_string(ps, p, err, query_add_metric);
+}
+
+static int read_dimensions(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	return each_string(ps, p, err, query_add_dimension);
+}
+
+static int read_range(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	const struct tree_node *t = p->node;
+	if (t->kind == JSON_STRING)
+		return parse_at(p, query_range_named(ps->q, ps->cx, t->text, err), err);
+	if (t->kind != JSON_ARRAY || t->count != 2) {
+		query_fail(err, 400, "bad_range", "a range is a word such as \"7d\" or a pair [from, to]");
+		err->legal = query_range_names();
+		return parse_at(p, -EINVAL, err);
+	}
+	struct parse_place from = parse_step(p, t->first, 0), to = parse_step(p, t->first->next, 1);
+	int rc = parse_expect(&from, JSON_STRING, err);
+	if (rc == 0)
+		rc = parse_expect(&to, JSON_STRING, err);
+	return rc ? rc : parse_at(p, query_range_pair(ps->q, from.node->text, to.node->text, err), err);
+}
+
+static int read_compare(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	if (p->node->kind == JSON_NULL)
+		return 0;
+	int rc = parse_expect(p, JSON_STRING, err);
+	return rc ? rc : parse_at(p, parse_compare(ps->q, p->node->text, err), err);
+}
+
+static int find_order(const struct query *q, struct tally_str name, struct query_order *out)
+{
+	for (unsigned i = 0; i < q->nmetrics; i++)
+		if (str_eq(q->metrics[i].text, name))
+			return *out = (struct query_order){ .is_metric = true, .index = i }, 0;
+	for (unsigned i = 0; i < q->ndims; i++)
+		if (str_eq(q->dims[i].text, name))
+			return *out = (struct query_order){ .index = i }, 0;
+	return -ENOENT;
+}
+
+static int read_one_order(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	struct query *q = ps->q;
+	struct query_order by;
+	const struct tree_node *t = p->node;
+	if (t->kind != JSON_ARRAY || t->count != 2 || t->first->kind != JSON_STRING ||
+		t->first->next->kind != JSON_STRING)
+		return parse_at(p,
+			query_fail(err, 400, "bad_type", "an order is [\"metric or dimension\", \"asc\" or \"desc\"]"),
+			err);
+	struct parse_place name = parse_step(p, t->first, 0), way = parse_step(p, t->first->next, 1);
+	if (find_order(q, t->first->text, &by))
+		return parse_at(&name,
+			query_fail(err, 400, "unknown_name", "order_by names a metric or dimension of this query"),
+			err);
+	by.descending = str_eq(way.node->text, STR("desc"));
+	if (!by.descending && !str_eq(way.node->text, STR("asc")))
+		return parse_at(&way, query_fail(err, 400, "unknown_name", "the order is \"asc\" or \"desc\""), err);
+	for (size_t i = 0; i < q->norder; i++)
+		if (q->order[i].is_metric == by.is_metric && q->order[i].index == by.index)
+			return parse_at(&name, query_fail(err, 400, "repeated", "this order is there already"), err);
+	q->order[q->norder++] = by;
+	return 0;
+}
+
+static int read_order(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	int rc = parse_expect(p, JSON_ARRAY, err);
+	size_t i = 0;
+	for (const struct tree_node *t = p->node->first; rc == 0 && t; t = t->next, i++) {
+		struct parse_place here = parse_step(p, t, i);
+		rc = read_one_order(ps, &here, err);
+	}
+	return rc;
+}
+
+static int read_include(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	static const char *const legal[] = { "time_labels", "total_rows", "other_row", NULL };
+	bool *const flags[] = { &ps->q->include.time_labels, &ps->q->include.total_rows, &ps->q->include.other_row };
+	int rc = parse_expect(p, JSON_OBJECT, err);
+	for (const struct tree_node *t = p->node->first; rc == 0 && t; t = t->next) {
+		struct parse_place here = member(p, t);
+		bool flag = false;
+		size_t i = 0;
+		while (legal[i] && !str_eq(t->key, str_of(legal[i])))
+			i++;
+		bool imports =
+			str_eq(t->key, STR("imports")); /* taken from clients that send it; there are none here */
+		if (!legal[i] && !imports) {
+			query_fail(err, 400, "unknown_name", "nothing of that name can be included");
+			err->legal = legal;
+			return parse_at(&here, -EINVAL, err);
+		}
+		rc = parse_bool(&here, &flag, err);
+		if (rc == 0 && legal[i])
+			*flags[i] = flag;
+	}
+	return rc;
+}
+
+static int read_count(const struct parse_place *p, double most, uint32_t *out, struct query_error *err)
+{
+	double n = p->node->number;
+	int rc = parse_expect(p, JSON_NUMBER, err);
+	if (rc)
+		return rc;
+	if (n < 0 || n > most || n != floor(n))
+		return parse_at(p,
+			query_fail(err, 400, "out_of_range", "a whole number from 0 to %.0f was expected", most), err);
+	*out = (uint32_t)n;
+	return 0;
+}
+
+static int read_pagination(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	static const char *const legal[] = { "limit", "offset", NULL };
+	int rc = parse_expect(p, JSON_OBJECT, err);
+	for (const struct tree_node *t = p->node->first; rc == 0 && t; t = t->next) {
+		struct parse_place here = member(p, t);
+		if (str_eq(t->key, STR("limit"))) {
+			rc = read_count(&here, QUERY_ROWS_MAX, &ps->q->limit, err);
+		} else if (str_eq(t->key, STR("offset"))) {
+			rc = read_count(&here, 1e9, &ps->q->offset, err);
+		} else {
+			query_fail(err, 400, "unknown_name", "pagination has no such member");
+			err->legal = legal;
+			return parse_at(&here, -EINVAL, err);
+		}
+	}
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+static const struct {
+	const char *name;
+	int (*read)(struct parse *ps, const struct parse_place *p, struct query_error *err);
+} members[] = {
+	/* in the order in which they are read: later ones look at earlier ones */
+	{ "site_id", read_text },
+	{ "timezone", read_text },
+	{ "metrics", read_metrics },
+	{ "date_range", read_range },
+	{ "dimensions", read_dimensions },
+	{ "filters", parse_filters },
+	{ "order_by", read_order },
+	{ "compare", read_compare },
+	{ "include", read_include },
+	{ "pagination", read_pagination },
+};
+
+#define MEMBERS (sizeof members / sizeof members[0])
+
+static int refuse_unknown(const struct parse_place *root, struct query_error *err)
+{
+	static const char *const legal[] = { "site_id", "metrics", "date_range", "timezone", "dimensions", "filters",
+		"order_by", "compare", "include", "pagination", NULL };
+	for (const struct tree_node *t = root->node->first; t; t = t->next) {
+		size_t i = 0;
+		while (i < MEMBERS && !str_eq(t->key, str_of(members[i].name)))
+			i++;
+		if (i < MEMBERS)
+			continue;
+		struct parse_place here = member(root, t);
+		query_fail(err, 400, "unknown_name", "a query has no member of that name");
+		err->legal = legal;
+		return parse_at(&here, -EINVAL, err);
+	}
+	return 0;
+}
+
+/* The text of an optional member, empty if it is absent. */
+static int optional_text(const struct parse_place *root, const char *name, struct parse_place *place,
+	struct tally_str *out, struct query_error *err)
+{
+	const struct tree_node *node = tree_get(root->node, str_of(name));
+	*out = (struct tally_str){ 0 };
+	*place = *root;
+	if (!node)
+		return 0;
+	*place = member(root, node);
+	*out = node->text;
+	return parse_expect(place, JSON_STRING, err);
+}
+
+static int set_site(struct parse *ps, const struct parse_place *root, struct query_error *err)
+{
+	struct parse_place site_at, zone_at;
+	struct tally_str site, zone;
+	int rc = optional_text(root, "site_id", &site_at, &site, err);
+	if (rc == 0)
+		rc = optional_text(root, "timezone", &zone_at, &zone, err);
+	if (rc)
+		return rc;
+	if (site.len == 0 && site_at.up == NULL)
+		site = ps->cx->key_site;
+	if (site.len == 0 && site_at.up == NULL)
+		return parse_at(root, query_fail(err, 400, "missing_field", "site_id is missing"), err);
+	rc = query_set_site(ps->q, ps->cx, arena_str(ps->arena, site), zone, err);
+	bool about_zone = rc && strcmp(err->code, "unknown_timezone") == 0;
+	return parse_at(about_zone ? &zone_at : &site_at, rc, err);
+}
+
+static int read_members(struct parse *ps, const struct parse_place *root, struct query_error *err)
+{
+	for (size_t i = 0; i < MEMBERS; i++) {
+		const struct tree_node *t = tree_get(root->node, str_of(members[i].name));
+		if (!t)
+			continue;
+		struct parse_place here = member(root, t);
+		int rc = members[i].read(ps, &here, err);
+		if (rc)
+			return rc;
+	}
+	if (!tree_get(root->node, STR("date_range")))
+		return parse_at(root, query_fail(err, 400, "missing_field", "date_range is missing"), err);
+	return parse_at(root, query_finish(ps->q, ps->arena, err), err);
+}
+
+void parse_open(struct parse *ps, const struct query_context *cx, struct arena *a, struct query *q)
+{
+	*ps = (struct parse){ .cx = cx, .arena = a, .q = q };
+	*q = (struct query){ .time_dim = -1, .limit = QUERY_ROWS_MAX, .format = cx->format, .explain = cx->explain };
+}
+
+int query_parse(const struct query_context *cx, struct arena *a, struct tally_str body, struct query *q,
+	struct query_error *err)
+{
+	struct parse ps;
+	const struct tree_node *tree;
+	struct tree_error bad;
+	parse_open(&ps, cx, a, q);
+	if (body.len > QUERY_BODY_MAX)
+		return query_fail(err, 413, "too_large", "a query is at most %d bytes", QUERY_BODY_MAX);
+	if (tree_parse(a, body, PARSE_DEPTH, &tree, &bad)) {
+		query_fail(err, 400, "invalid_json", "the body is not JSON: %s", bad.message);
+		err->offset = (int64_t)bad.offset;
+		return -EINVAL;
+	}
+	struct parse_place root = { .node = tree };
+	int rc = parse_expect(&root, JSON_OBJECT, err);
+	if (rc == 0)
+		rc = refuse_unknown(&root, err);
+	if (rc == 0)
+		rc = set_site(&ps, &root, err);
+	return rc ? rc : read_members(&ps, &root, err);
+}

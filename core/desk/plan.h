@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where an answer is read from: the cheapest rollup whose rows cover the question and are whole over its range, cut
+ * into pieces of one grain each; else raw events; else a refusal that says what to declare.
+ *
+ * A bucket of a rollup may be read only whole, so every bound of the range and of the time dimension must fall on a
+ * bucket's bound: months and days of the site's zone inside, quarters and minutes at the edges. Pure functions of what
+ * they are given; everything made lives in the arena. [any thread] */
+#ifndef DESK_PLAN_H
+#define DESK_PLAN_H
+
+#include "desk/query.h"
+#include "ship/meta.h"
+#include "ship/schema.h"
+
+/* An amount that has to be added up for the metrics asked: enum tally_metric_kind of a number of the event. */
+struct plan_need {
+	uint32_t kind;
+	uint32_t is_prop;
+	struct tally_str field;
+};
+
+struct plan_needs {
+	struct plan_need need[QUERY_METRICS_MAX];
+	size_t n;
+	unsigned of_metric[QUERY_METRICS_MAX]; /* the need that answers each metric of the query */
+};
+
+void plan_needs(const struct query *q, struct plan_needs *out);
+
+/* The bounds of the time dimension's buckets over a range: the label of bucket i is starts[i]. Without a time
+ * dimension one bucket is all of it. */
+struct plan_axis {
+	int64_t *starts;
+	size_t n;
+};
+
+/* -E2BIG: more than QUERY_BUCKETS_MAX. */
+must_check int plan_axis(const struct query *q, struct query_range range, struct arena *a, struct plan_axis *out);
+/* Assumes: t lies in the range. */
+size_t plan_axis_find(const struct plan_axis *axis, int64_t t);
+
+struct plan_piece {
+	int64_t from_us, to_us; /* of bucket starts, half-open */
+	uint32_t grain;
+};
+
+struct plan {
+	const struct schema_rollup *rollup; /* NULL = raw events */
+	struct plan_piece *pieces;          /* raw: one, grain unset */
+	size_t npieces;
+	struct plan_needs needs;
+	struct plan_axis axis;
+	struct query_range range;
+	double buckets;                     /* how many the pieces hold */
+	unsigned column[QUERY_METRICS_MAX]; /* rollup: the metric that holds each need */
+	bool from_name[QUERY_METRICS_MAX];  /* PAGEVIEWS counted as the events of rows named view or pageview */
+	unsigned dim_of_field[QUERY_FIELDS_MAX];
+	int name_dim; /* dimension that holds event:name, -1 = none */
+};
+
+struct plan_store {
+	const struct schema *schema;
+	const struct meta *meta; /* a rollup at INT64_MAX is not there */
+	int64_t raw_horizon_us;  /* raw events before it may be gone */
+};
+
+/* A plan over one range of the query (its own or the compared one). 0, or -EINVAL with err: 422 not_covered.
+ * why: if not NULL, gets a JSON object that says for each rollup why it was not taken. */
+must_check int plan_make(const struct query *q, struct query_range range, const struct plan_store *st, struct arena *a,
+	struct plan *out, struct tally_str *why, struct query_error *err);
+
+/* 0 rollup, 1 raw, 2 raw over a long range; for tally_request.cost. */
+int plan_cost(const struct plan *p);
+
+/* The line to put under `rollups:` so that the question needs no raw events. */
+struct tally_str plan_declaration(const struct query *q, struct arena *a);
+
+const char *plan_grain_name(uint32_t grain);
+enum zone_unit plan_grain_unit(uint32_t grain);
+
+#endif

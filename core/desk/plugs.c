@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the host table lends to plugins at the desk. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "desk/inner.h"
+
+/* [desk] For a held request the answer leaves at once; inside the hook it is only noted. */
+int desk_plug_answer(void *desk, uint64_t request, const struct tally_answer *an)
+{
+	struct visit *v = visit_find(desk, request);
+	if (!v || (v->state != VISIT_HOOK && v->state != VISIT_HELD) || an->status < 100 || an->status > 599)
+		return -ENOENT;
+	struct arena *a = &v->rq->arena;
+	v->rq->answer = (struct desk_answer){ .status = an->status,
+		.type = arena_str(a, an->type),
+		.body = arena_str(a, an->body),
+		.etag = arena_str(a, an->etag),
+		.cache_control = an->version ? "no-cache" : NULL,
+		.vary = an->version ? "Accept, Authorization" : NULL,
+		.version = an->version };
+	if (v->state == VISIT_HELD) {
+		v->desk->nheld--;
+		visit_end(v, false);
+	}
+	return 0;
+}
+
+/* [desk] */
+void desk_plug_resume(void *desk, uint64_t request)
+{
+	struct visit *v = visit_find(desk, request);
+	if (v && v->state == VISIT_HELD)
+		visit_resume(v);
+	else if (v && v->state == VISIT_HOOK)
+		v->resumed = true;
+}
+
+/* [worker] The visit is pinned, so that its question stays while the store is asked. */
+int desk_plug_request_version(void *desk, uint64_t request, uint64_t *version)
+{
+	struct desk *d = desk;
+	struct query_error err;
+	struct store_reader *reader;
+	struct store_version found;
+	pthread_mutex_lock(&d->lock);
+	struct visit *v = visit_find(d, request);
+	bool usable = v && v->is_query && d->store;
+	if (usable)
+		v->pins++;
+	pthread_mutex_unlock(&d->lock);
+	if (!usable)
+		return -ENOENT;
+	int rc = store_begin(d->store, &reader, &err);
+	if (rc == 0) {
+		rc = store_version(reader, &v->q, &found, &err);
+		store_end(reader);
+	}
+	visit_unpin(v);
+	if (rc)
+		return -EIO;
+	*version = found.hash;
+	return 0;
+}
+
+struct plug_job {
+	uv_work_t work;
+	struct desk *desk;
+	void (*job)(void *arg);
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void run_job(uv_work_t *work)
+{
+	struct plug_job *j = work->data;
+	j->job(j->arg);
+}
+
+static void job_done(uv_work_t *work, int status)
+{
+	struct plug_job *j = work->data;
+	(void)status; /* never cancelled */
+	j->desk->nwork--;
+	j->done(j->arg);
+	free(j);
+}
+
+/* [desk] */
+int desk_plug_work(void *desk, void (*job)(void *), void (*done)(void *), void *arg)
+{
+	struct desk *d = desk;
+	struct plug_job *j = calloc(1, sizeof *j);
+	if (!j)
+		return -ENOMEM;
+	*j = (struct plug_job){ .desk = d, .job = job, .done = done, .arg = arg };
+	j->work.data = j;
+	d->nwork++;
+	MUST(uv_queue_work(&d->loop, &j->work, run_job, job_done) == 0);
+	return 0;
+}

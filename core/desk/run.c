@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "desk/run.h"
+
+#include <errno.h>
+
+#define NARROW_VALUES_MAX 200
+
+int run_too_big(struct run *r)
+{
+	query_fail(r->err, 422, "too_expensive",
+		"the answer has too many rows to be added up (%zu so far): ask for fewer dimensions or a shorter range",
+		r->groups.n);
+	return RUN_STOP;
+}
+
+int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, void *arg)
+{
+	struct run_statement *s = arena_zalloc(r->arena, sizeof *s);
+	uint64_t before = r->rows_read;
+	s->sql = out_text(&sql->text);
+	s->piece = r->plan->pieces[r->piece];
+	if (r->last)
+		r->last->next = s;
+	else
+		r->statements = s;
+	r->last = s;
+	int rc = store_read(r->reader, sql, fn, arg, r->err);
+	s->rows = r->rows_read - before;
+	return rc > 0 ? -EINVAL : rc;
+}
+
+static void narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column)
+{
+	if (!column || f->op != QF_IS || f->negated || f->nvalues > NARROW_VALUES_MAX ||
+		sql->nparams + f->nvalues + 8 > STORE_PARAMS_MAX)
+		return;
+	out_lit(&sql->text, " AND ");
+	store_sql_name(sql, column);
+	for (size_t i = 0; i < f->nvalues; i++) {
+		out_lit(&sql->text, i ? ", " : " IN (");
+		store_sql_text(sql, f->values[i]);
+	}
+	out_lit(&sql->text, ")");
+}
+
+void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(const struct run *r, unsigned field))
+{
+	const struct query_filter *f = r->q->filter;
+	if (!f)
+		return;
+	if (f->op == QF_IS)
+		narrow_by(sql, f, column_of(r, f->field));
+	for (size_t i = 0; f->op == QF_AND && i < f->nkids; i++)
+		if (f->kids[i]->op == QF_IS)
+			narrow_by(sql, f->kids[i], column_of(r, f->kids[i]->field));
+}
+
+int run_plan(struct run *r, const struct query *q, const struct plan *plan, struct store_reader *reader,
+	struct arena *a, struct query_error *err)
+{
+	*r = (struct run){ .q = q, .plan = plan, .reader = reader, .arena = a, .err = err };
+	groups_open(&r->groups, q, &plan->needs, a);
+	return plan->rollup ? run_rollup(r) : run_raw(r);
+}

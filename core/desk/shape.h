@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From groups to the bytes of an answer: order, page, what is left over, meta; as JSON, CSV or NDJSON. */
+#ifndef DESK_SHAPE_H
+#define DESK_SHAPE_H
+
+#include "desk/run.h"
+
+/* How far the data goes, from whoever watches the lines. */
+struct shape_freshness {
+	bool known;
+	int64_t complete_through_us; /* everything received before is in the store */
+	double lag_seconds;
+};
+
+struct shape_input {
+	const struct query *q;
+	struct run *now, *before; /* before: of the compared range, or NULL */
+	struct shape_freshness freshness;
+	uint64_t revision;
+	int64_t took_us;
+	struct tally_str why; /* explain: why rollups were not taken */
+};
+
+/* Rows of the answer in their order, and the page of them. Amounts may be added to spare groups of now and before. */
+struct shape_rows {
+	struct group **rows; /* all of them, ordered; the page is [first, first + n) */
+	size_t total, first, n;
+	struct group *all, *all_before;   /* sums over everything, for percentage */
+	struct group *rest, *rest_before; /* sums over what is not on the page; NULL if there is nothing */
+};
+
+/* 0 or -E2BIG, -EBADMSG as groups report. */
+must_check int shape_order(const struct shape_input *in, struct arena *a, struct shape_rows *out);
+
+/* The whole answer in the format asked for. */
+struct tally_str shape_answer(const struct shape_input *in, const struct shape_rows *rows, struct arena *a);
+const char *shape_type(enum query_format format);
+
+/* What plan and statements were, instead of rows. */
+struct tally_str shape_explain(const struct shape_input *in, struct arena *a);
+
+/* ---- parts, one file each ---- */
+
+void shape_meta(struct text_out *o, const struct shape_input *in, const struct shape_rows *rows);
+struct tally_str shape_csv(const struct shape_input *in, const struct shape_rows *rows, struct arena *a);
+struct tally_str shape_ndjson(const struct shape_input *in, const struct shape_rows *rows, struct arena *a);
+
+/* The value of a dimension of a row: a label of the axis or a text. */
+struct tally_str shape_dimension(const struct shape_input *in, const struct group *g, size_t dim, struct arena *a);
+/* The row of the compared range that stands beside g; never NULL (an empty one). */
+const struct group *shape_beside(const struct shape_input *in, const struct group *g);
+/* A metric of a row of now, or of the row beside it. */
+struct group_value shape_metric(
+	const struct shape_input *in, const struct shape_rows *rows, size_t metric, const struct group *g, bool before);
+void shape_value(struct text_out *o, struct group_value v);
+
+#endif

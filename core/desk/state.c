@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store says of itself: from when its rows are whole (tally_meta), and what was last written for a site and
+ * day (tally_revision). */
+#include <errno.h>
+#include <xxhash.h>
+
+#include "base/bytes.h"
+#include "desk/store.h"
+
+#define DAY_US (INT64_C(86400) * 1000000)
+#define RAW_HORIZON "horizon/events"
+#define VERSION_SEED 1
+
+/* ---- horizons ---- */
+
+struct horizons {
+	const struct schema *schema;
+	struct store_state *state;
+	int64_t *rollups;                              /* by id */
+	const char *const *names, *const *definitions; /* of each rollup, as in tally_meta */
+};
+
+static void take_rollup(struct horizons *h, struct tally_str name, struct tally_str definition, int64_t horizon)
+{
+	for (size_t i = 0; i < h->schema->nrollups; i++)
+		if (str_eq(name, str_of(h->names[i])) && str_eq(definition, str_of(h->definitions[i])))
+			h->rollups[h->schema->rollups[i].rollup->id] = horizon;
+}
+
+static int take_meta(void *arg, const struct tally_cell *cells)
+{
+	struct horizons *h = arg;
+	struct tally_str name = str_make(cells[0].v.ptr, cells[0].null ? 0 : cells[0].len);
+	struct tally_str value = str_make(cells[1].v.ptr, cells[1].null ? 0 : cells[1].len);
+	if (cells[2].null)
+		return 0;
+	for (int g = 0; g < TALLY_GRAINS; g++)
+		if (str_eq(name, str_of(meta_grain_name((enum tally_grain)g))))
+			h->state->meta.grain_horizon_us[g] = cells[2].v.i;
+	if (str_eq(name, STR(RAW_HORIZON)))
+		h->state->raw_horizon_us = cells[2].v.i;
+	take_rollup(h, name, value, cells[2].v.i);
+	return 0;
+}
+
+static void prepare(struct horizons *h, struct arena *a)
+{
+	size_t n = h->schema->nrollups;
+	const char **names = arena_alloc(a, (n + 1) * sizeof *names);
+	const char **definitions = arena_alloc(a, (n + 1) * sizeof *definitions);
+	h->rollups = arena_alloc(a, (n + 1) * sizeof *h->rollups);
+	for (size_t i = 0; i < n; i++) {
+		names[i] = meta_rollup_name(h->schema->rollups[i].rollup, a);
+		definitions[i] = meta_definition(h->schema->rollups[i].rollup, a);
+		h->rollups[i] = INT64_MAX;
+	}
+	h->names = names;
+	h->definitions = definitions;
+}
+
+int store_state(struct store_reader *r, struct arena *a, struct store_state *out, struct query_error *err)
+{
+	struct horizons h = { .schema = store_options(store_of(r))->schema, .state = out };
+	struct store_sql sql;
+	*out = (struct store_state){ .raw_horizon_us = INT64_MIN };
+	for (int g = 0; g < TALLY_GRAINS; g++)
+		out->meta.grain_horizon_us[g] = INT64_MIN;
+	prepare(&h, a);
+	out->meta.rollup_horizon_us = h.rollups;
+	out->meta.nrollups = h.schema->nrollups;
+	store_sql_open(&sql, a);
+	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "", "name", "", TALLY_T_TEXT);
+	store_sql_column(&sql, "", "value", "", TALLY_T_TEXT);
+	store_sql_column(&sql, "", "horizon", "", TALLY_T_INT);
+	out_lit(&sql.text, " FROM ");
+	store_sql_table(&sql, store_of(r), h.schema->fixed[SCHEMA_META].name);
+	return store_read(r, &sql, take_meta, &h, err);
+}
+
+/* ---- versions ---- */
+
+struct versions {
+	XXH3_state_t *hash;
+	uint64_t revision;
+};
+
+static int take_revision(void *arg, const struct tally_cell *cells)
+{
+	struct versions *v = arg;
+	uint8_t bytes[32];
+	for (int i = 0; i < 4; i++)
+		put_u64(bytes + 8 * i, cells[i].null ? 0 : (uint64_t)cells[i].v.i);
+	XXH3_64bits_update(v->hash, bytes, sizeof bytes);
+	if (!cells[2].null && (uint64_t)cells[2].v.i > v->revision)
+		v->revision = (uint64_t)cells[2].v.i;
+	return 0;
+}
+
+static int64_t utc_day(int64_t t)
+{
+	int64_t into = t % DAY_US;
+	return t - (into < 0 ? into + DAY_US : into);
+}
+
+static void put_days(struct store_sql *sql, struct query_range r)
+{
+	out_lit(&sql->text, "(`day` >= ");
+	store_sql_int(sql, r.from_us < INT64_MIN + DAY_US ? INT64_MIN : utc_day(r.from_us));
+	out_lit(&sql->text, " AND `day` < ");
+	store_sql_int(sql, r.to_us);
+	out_lit(&sql->text, ")");
+}
+
+static int read_revisions(
+	struct store_reader *r, const struct query *q, struct arena *a, struct versions *v, struct query_error *err)
+{
+	struct store_sql sql;
+	store_sql_open(&sql, a);
+	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "", "day", "", TALLY_T_INT);
+	store_sql_column(&sql, "", "node", "", TALLY_T_INT);
+	store_sql_column(&sql, "", "lsn", "", TALLY_T_INT);
+	store_sql_column(&sql, "", "generation", "", TALLY_T_INT);
+	out_lit(&sql.text, " FROM ");
+	store_sql_table(&sql, store_of(r), store_options(store_of(r))->schema->fixed[SCHEMA_REVISION].name);
+	out_lit(&sql.text, " WHERE `site` = ");
+	store_sql_text(&sql, q->site);
+	out_lit(&sql.text, " AND (");
+	put_days(&sql, q->range);
+	if (q->compare != QUERY_ALONE) {
+		out_lit(&sql.text, " OR ");
+		put_days(&sql, q->compared);
+	}
+	out_lit(&sql.text, ") ORDER BY `day`, `node`");
+	return store_read(r, &sql, take_revision, v, err);
+}
+
+int store_version(struct store_reader *r, const struct query *q, struct store_version *out, struct query_error *err)
+{
+	struct arena a;
+	struct versions v = { .hash = XXH3_createState() };
+	uint64_t config = store_options(store_of(r))->config_hash;
+	MUST(v.hash);
+	arena_init(&a, 0);
+	XXH3_64bits_reset_withSeed(v.hash, VERSION_SEED);
+	XXH3_64bits_update(v.hash, &config, sizeof config);
+	XXH3_64bits_update(v.hash, q->site.ptr, q->site.len);
+	int rc = read_revisions(r, q, &a, &v, err);
+	out->hash = XXH3_64bits_digest(v.hash);
+	out->hash += out->hash == 0;
+	out->revision = v.revision;
+	XXH3_freeState(v.hash);
+	arena_free(&a);
+	return rc;
+}
+
+/* ---- the beginning of "all" ---- */
+
+static int take_least(void *arg, const struct tally_cell *cells)
+{
+	int64_t *least = arg;
+	if (!cells[0].null && cells[0].v.i < *least)
+		*least = cells[0].v.i;
+	return 0;
+}
+
+static int least_of(struct store_reader *r, const char *column, const char *table, struct tally_str site, int grain,
+	int64_t *out, struct query_error *err)
+{
+	struct arena a;
+	struct store_sql sql;
+	arena_init(&a, 0);
+	store_sql_open(&sql, &a);
+	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "MIN(", column, ")", TALLY_T_INT);
+	out_lit(&sql.text, " FROM ");
+	store_sql_table(&sql, store_of(r), table);
+	out_lit(&sql.text, " WHERE `site` = ");
+	store_sql_text(&sql, site);
+	if (grain >= 0) {
+		out_lit(&sql.text, " AND `grain` = ");
+		store_sql_int(&sql, grain);
+	}
+	int rc = store_read(r, &sql, take_least, out, err);
+	arena_free(&a);
+	return rc;
+}
+
+int store_earliest(struct store_reader *r, const struct store_state *st, struct tally_str site, int64_t *out,
+	struct query_error *err)
+{
+	const struct schema *schema = store_options(store_of(r))->schema;
+	*out = INT64_MAX;
+	int rc = least_of(r, "time", schema->fixed[SCHEMA_EVENT].name, site, -1, out, err);
+	for (size_t i = 0; rc == 0 && i < schema->nrollups; i++)
+		if (st->meta.rollup_horizon_us[schema->rollups[i].rollup->id] != INT64_MAX)
+			rc = least_of(r, "bucket", schema->rollups[i].table.name, site, TALLY_DAY, out, err);
+	return rc;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The planner's part of a visit: a place among those that run, a worker, and what the worker brought back. */
+#include "base/clock.h"
+#include "desk/inner.h"
+
+#define BUSY_AFTER_S 1
+
+int visit_cost(struct visit *v)
+{
+	struct desk *d = v->desk;
+	struct query_error err;
+	struct plan plan;
+	if (!d->state_known || v->q.all)
+		return -1;
+	struct plan_store ps = { d->opt.schema, &d->state.meta, d->state.raw_horizon_us };
+	return plan_make(&v->q, v->q.range, &ps, &v->arena, &plan, NULL, &err) ? -1 : plan_cost(&plan);
+}
+
+/* What a worker saw of the store serves the guesses that follow. Its arrays live in the request: copied. */
+static void remember(struct desk *d, const struct answer_job *job)
+{
+	size_t n = job->state.meta.nrollups;
+	int64_t *horizons;
+	if (!job->state_known)
+		return;
+	arena_reset(&d->state_arena);
+	horizons = arena_alloc(&d->state_arena, (n + 1) * sizeof *horizons);
+	memcpy(horizons, job->state.meta.rollup_horizon_us, n * sizeof *horizons);
+	d->state = job->state;
+	d->state.meta.rollup_horizon_us = horizons;
+	d->state_known = true;
+}
+
+static void run_job(uv_work_t *work)
+{
+	struct visit *v = work->data;
+	if (v->is_schema)
+		answer_schema(&v->job);
+	else
+		answer_make(&v->job);
+}
+
+static void start(struct visit *v);
+
+static void start_next(struct desk *d)
+{
+	struct visit *v = d->waiting;
+	if (!v || d->nrunning >= DESK_RUNNING_MAX)
+		return;
+	d->waiting = v->next_waiting;
+	if (!d->waiting)
+		d->waiting_end = &d->waiting;
+	d->nwaiting--;
+	start(v);
+}
+
+static void job_done(uv_work_t *work, int status)
+{
+	struct visit *v = work->data;
+	struct desk *d = v->desk;
+	(void)status; /* never cancelled */
+	d->nrunning--;
+	remember(d, &v->job);
+	visit_take(v, &v->job.answer);
+	visit_end(v, true);
+	start_next(d);
+}
+
+static void start(struct visit *v)
+{
+	struct desk *d = v->desk;
+	const struct desk_view *view = &d->opt.view;
+	v->state = VISIT_RUNNING;
+	v->run_q = v->q;
+	v->job = (struct answer_job){ .store = d->store,
+		.q = &v->run_q,
+		.if_none_match = v->rq->ask.if_none_match,
+		.now_us = clock_wall_us(),
+		.arena = &v->rq->arena };
+	struct shape_freshness *f = &v->job.freshness;
+	f->known = view->freshness && view->freshness(view->arg, &f->complete_through_us, &f->lag_seconds);
+	v->work.data = v;
+	d->nrunning++;
+	MUST(uv_queue_work(&d->loop, &v->work, run_job, job_done) == 0);
+}
+
+void visit_run(struct visit *v)
+{
+	struct desk *d = v->desk;
+	if (!d->store || atomic_load(&d->closing) || d->nwaiting >= DESK_WAITING_MAX) {
+		if (!d->store)
+			visit_problem(v, 503, "no_store", 0,
+				"no sink of this daemon can be read: configure mariadb or sqlite");
+		else
+			visit_problem(v, 503, "busy", BUSY_AFTER_S + (unsigned)(v->id % 3),
+				"too many questions wait already");
+		visit_end(v, true);
+		return;
+	}
+	if (d->nrunning < DESK_RUNNING_MAX) {
+		start(v);
+		return;
+	}
+	v->state = VISIT_WAITING;
+	v->next_waiting = NULL;
+	*d->waiting_end = v;
+	d->waiting_end = &v->next_waiting;
+	d->nwaiting++;
+}
