@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share. Everything here belongs to the ledger's thread unless marked otherwise. */
+#ifndef LEDGER_INTERNAL_H
+#define LEDGER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "ledger/ledger.h"
+
+/* Requests that share one write, one sync and one fate. A group is in exactly one of: being built (`building`),
+ * written and waiting for its sync (`unsynced`, oldest first), or gone. */
+struct group {
+	struct ledger_request *first, **last;
+	uint64_t ticket;
+	uint64_t end;            /* lsn behind its last record; nothing of it is at or behind this */
+	bool kept;               /* some request of it was answered at `written`: it must survive a failed sync */
+	struct tally_str delta;  /* encoded terms: what this group adds once its fate is known; malloc'd */
+	struct tally_str before; /* the part of delta that was carried over from earlier groups; malloc'd */
+	struct group *next;
+};
+
+/* The syncer: one fdatasync in flight. `upto` is set before `state` goes to SYNC_ASKED. */
+enum sync_state { SYNC_IDLE, SYNC_ASKED, SYNC_DONE, SYNC_QUIT };
+
+struct syncer {
+	pthread_t thread;
+	struct gate *gate;
+	_Atomic int state;
+	uint64_t upto;
+	int rc;                   /* valid in SYNC_DONE */
+	_Atomic int64_t began_us; /* monotonic; 0 = none under way */
+	_Atomic int64_t took_us;  /* the last one */
+};
+
+struct pending_book;
+
+struct ledger {
+	const struct conf *conf;
+	struct plug_set *plugins;
+	struct plug_chain *chain;
+	struct spool *spool;
+
+	struct ring *ring;
+	struct gate *gate;
+	pthread_t thread;
+	bool running;
+	_Atomic bool quit;
+	struct syncer syncer;
+
+	struct meter_series *sync_meter;
+	uint64_t ticket; /* of the group being built */
+	int64_t time_us; /* of the last record: never decreasing */
+	struct group *unsynced, **unsynced_last;
+	struct ledger_request *stored_wait; /* durable, waiting for the lines */
+
+	/* terms: `appended` is what a checkpoint written now must say; `settled` what readers see */
+	struct terms *appended;
+	struct terms *carried;  /* of groups that wrote nothing or failed: goes with the next record */
+	struct terms *building; /* of the group in hand */
+	pthread_mutex_t lock;   /* settled, settled_end, reload */
+	struct terms *settled;
+	uint64_t settled_end;
+	bool recovered_checkpoint;
+
+	struct ledger_line *lines;
+	struct pending_book *book; /* REDIS records that are pending or may still be read, oldest first */
+	_Atomic(struct ledger_dead *) dead;
+
+	_Atomic(const char *) trouble;
+	int64_t retry_at_us; /* monotonic: when a spool that took nothing is tried again */
+	int64_t trimmed_at_us;
+	struct arena arena; /* of the group being built */
+
+	struct plug_set *next_plugins; /* under lock: a reload that waits for the thread */
+	const struct conf *next_conf;
+};
+
+/* admit.c: one request against the plugins; counts into l->building. Ensures: every item has its verdict. */
+void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq);
+
+/* record.c: the group's records into the spool. 0 or the -errno of a spool that takes nothing. */
+must_check int record_group(struct ledger *l, struct group *g);
+
+/* fate.c */
+void fate_written(struct ledger *l, struct group *g);
+void fate_durable(struct ledger *l);
+void fate_refused(struct ledger *l, struct group *g, int rc, const char *reason);
+void fate_sync_failed(struct ledger *l, int rc);
+void fate_stored(struct ledger *l, int64_t now_us);
+
+/* recall.c: a record found in the spool at open, or read again for a new chain. */
+int recall_record(void *arg, const struct spool_record *rec);
+void recall_chain(struct ledger *l, struct plug_chain *chain, const struct spool_record *rec);
+
+void recall_free(struct ledger *l);
+
+/* A DEAD payload behind its zero: the event it names is known as dead from now on. */
+void dead_add(struct ledger *l, struct tally_str payload);
+
+/* The book of pending batches. */
+void pending_begins(struct ledger *l, const struct ledger_request *rq);
+void pending_released(struct ledger *l, uint64_t pending_lsn, uint64_t release_lsn);
+void pending_voided(struct ledger *l, uint64_t pending_lsn);
+/* The oldest REDIS record that must stay; lines_need: nothing before it is read by a line again. */
+uint64_t pending_lowest(struct ledger *l, uint64_t lines_need);
+
+#endif

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ledger's thread: collect what has come, admit it, write it, hand the sync over, tell what became of it. */
+#include "ledger/ledger.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ledger/internal.h"
+#include "meter/meter.h"
+
+#define RING_SLOTS 8192
+#define GROUP_BYTES (1u << 20) /* a group ends at the request that passes this */
+#define GROUP_REQUESTS 4096
+#define TRIM_EVERY_US 1000000
+#define CARRY_US 1000000 /* counts without events reach the disk after this */
+#define RETRY_US 250000  /* a spool that took nothing is tried again after this */
+
+/* ---- the syncer ---- */
+
+static int timed_sync(struct ledger *l, struct syncer *s)
+{
+	int64_t began = clock_mono_us();
+	atomic_store(&s->began_us, began);
+	int rc = spool_sync(l->spool, s->upto);
+	int64_t took = clock_mono_us() - began;
+	atomic_store(&s->took_us, took);
+	atomic_store(&s->began_us, 0);
+	meter_observe(l->sync_meter, (double)took / 1e6);
+	return rc;
+}
+
+static void *syncer_main(void *arg)
+{
+	struct ledger *l = arg;
+	struct syncer *s = &l->syncer;
+	for (;;) {
+		gate_wait(s->gate, -1);
+		int state = atomic_load(&s->state);
+		if (state == SYNC_QUIT)
+			return NULL;
+		if (state != SYNC_ASKED)
+			continue;
+		s->rc = timed_sync(l, s);
+		int asked = SYNC_ASKED;
+		atomic_compare_exchange_strong(&s->state, &asked, SYNC_DONE);
+		gate_knock(l->gate);
+	}
+}
+
+static void ask_sync(struct ledger *l)
+{
+	struct group *last = l->unsynced;
+	if (!last || atomic_load(&l->syncer.state) != SYNC_IDLE)
+		return;
+	while (last->next)
+		last = last->next;
+	l->syncer.upto = last->end;
+	atomic_store(&l->syncer.state, SYNC_ASKED);
+	gate_knock(l->syncer.gate);
+}
+
+static void take_sync_result(struct ledger *l)
+{
+	if (atomic_load(&l->syncer.state) != SYNC_DONE)
+		return;
+	int rc = l->syncer.rc;
+	atomic_store(&l->syncer.state, SYNC_IDLE);
+	if (rc)
+		fate_sync_failed(l, rc);
+	else
+		fate_durable(l);
+}
+
+/* ---- groups ---- */
+
+static size_t request_bytes(const struct ledger_request *rq)
+{
+	size_t n = rq->head.len;
+	for (size_t i = 0; i < rq->nitems; i++)
+		n += rq->items[i].form_bytes;
+	return n;
+}
+
+static struct group *collect(struct ledger *l)
+{
+	struct group *g = NULL;
+	size_t bytes = 0;
+	for (int n = 0; n < GROUP_REQUESTS && bytes < GROUP_BYTES; n++) {
+		struct ledger_request *rq = ring_pop(l->ring);
+		if (!rq)
+			break;
+		if (!g) {
+			g = calloc(1, sizeof *g);
+			MUST(g != NULL);
+			g->last = &g->first;
+		}
+		rq->next = NULL;
+		*g->last = rq;
+		g->last = &rq->next;
+		bytes += request_bytes(rq);
+	}
+	return g;
+}
+
+static void tick_clock(struct ledger *l)
+{
+	int64_t now = clock_wall_us();
+	if (now > l->time_us)
+		l->time_us = now;
+}
+
+static const char *refusal_of(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT ? "spool_full" : "spool_error";
+}
+
+static void note_trouble(struct ledger *l, int rc)
+{
+	const char *reason = refusal_of(rc);
+	if (!atomic_exchange(&l->trouble, reason))
+		log_error("ledger",
+			"the spool takes nothing (%s): refusing until it does; free disk or raise spool.max",
+			strerror(-rc));
+	l->retry_at_us = clock_mono_us() + RETRY_US;
+}
+
+static void note_success(struct ledger *l)
+{
+	if (atomic_exchange(&l->trouble, (const char *)NULL))
+		log_info("ledger", "the spool takes events again");
+}
+
+/* Whether the spool's trouble is so fresh that the disk need not be asked again. */
+static bool is_refusing(struct ledger *l)
+{
+	return atomic_load(&l->trouble) && clock_mono_us() < l->retry_at_us;
+}
+
+static uint64_t written_end(const struct ledger *l)
+{
+	struct spool_stats st;
+	spool_stats(l->spool, &st);
+	return st.end;
+}
+
+static void process_group(struct ledger *l, struct group *g)
+{
+	g->ticket = ++l->ticket;
+	g->end = written_end(l);
+	if (is_refusing(l)) {
+		fate_refused(l, g, -ENOSPC, atomic_load(&l->trouble));
+		return;
+	}
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		admit_request(l, g, rq);
+	int rc = record_group(l, g);
+	arena_reset(&l->arena);
+	if (rc) {
+		note_trouble(l, rc);
+		fate_refused(l, g, rc, refusal_of(rc));
+		return;
+	}
+	note_success(l);
+	fate_written(l, g);
+}
+
+/* Counts that found no record to travel in get one of their own now and then. */
+static void flush_carried(struct ledger *l)
+{
+	if (!terms_bytes(l->carried) || l->unsynced || is_refusing(l))
+		return;
+	struct group *g = calloc(1, sizeof *g);
+	MUST(g != NULL);
+	g->last = &g->first;
+	process_group(l, g);
+}
+
+/* ---- trim ---- */
+
+static uint64_t lowest_needed(struct ledger *l)
+{
+	uint64_t low = spool_durable(l->spool);
+	for (const struct ledger_line *line = l->lines; line; line = line->next) {
+		uint64_t needed = atomic_load(&line->needed);
+		low = needed < low ? needed : low;
+	}
+	uint64_t pending = pending_lowest(l, low);
+	return pending < low ? pending : low;
+}
+
+static void housekeeping(struct ledger *l, int64_t now)
+{
+	fate_stored(l, now);
+	if (now - l->trimmed_at_us < TRIM_EVERY_US)
+		return;
+	l->trimmed_at_us = now;
+	tick_clock(l);
+	spool_trim(l->spool, lowest_needed(l), l->time_us);
+	flush_carried(l);
+}
+
+/* ---- reload ---- */
+
+struct replay {
+	struct ledger *l;
+	struct plug_chain *chain;
+};
+
+static void recall_all(struct ledger *l, struct plug_chain *chain)
+{
+	struct spool_reader *r = spool_reader_open(l->spool);
+	struct spool_record rec;
+	if (spool_reader_seek(r, (struct tally_position){ 0, 0 }) == 0)
+		while (spool_reader_next(r, &rec) == 1)
+			recall_chain(l, chain, &rec);
+	spool_reader_close(r);
+}
+
+static void take_reload(struct ledger *l)
+{
+	pthread_mutex_lock(&l->lock);
+	struct plug_set *set = l->next_plugins;
+	const struct conf *conf = l->next_conf;
+	l->next_plugins = NULL;
+	pthread_mutex_unlock(&l->lock);
+	if (!set || l->unsynced) {
+		if (set)
+			ledger_reload(l, set, conf); /* what is under way is settled first */
+		return;
+	}
+	struct plug_chain *chain;
+	char why[512];
+	if (plug_chain_open(set, conf, TALLY_LEDGER, l, false, &chain, why)) {
+		log_error("ledger", "the new pipeline was not taken: %s", why);
+		return;
+	}
+	if (plug_has_admit(chain))
+		recall_all(l, chain);
+	plug_chain_close(l->chain);
+	l->chain = chain;
+	l->plugins = set;
+	l->conf = conf;
+}
+
+void ledger_reload(struct ledger *l, struct plug_set *plugins, const struct conf *conf)
+{
+	pthread_mutex_lock(&l->lock);
+	l->next_plugins = plugins;
+	l->next_conf = conf;
+	pthread_mutex_unlock(&l->lock);
+	gate_knock(l->gate);
+}
+
+/* ---- the thread ---- */
+
+static bool is_idle(const struct ledger *l)
+{
+	return !l->unsynced && !l->stored_wait && ring_depth(l->ring) == 0;
+}
+
+static void *ledger_main(void *arg)
+{
+	struct ledger *l = arg;
+	while (!atomic_load(&l->quit) || !is_idle(l)) {
+		struct group *g = collect(l);
+		if (!g)
+			gate_wait(l->gate, l->stored_wait ? 20000 : 250000);
+		tick_clock(l);
+		take_sync_result(l);
+		if (g)
+			process_group(l, g);
+		ask_sync(l);
+		housekeeping(l, clock_mono_us());
+		take_reload(l);
+	}
+	flush_carried(l);
+	return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static size_t write_checkpoint(void *arg, void *buf, size_t cap)
+{
+	struct ledger *l = arg;
+	struct tally_str bytes = terms_encode(l->appended, &l->arena);
+	if (bytes.len > cap) {
+		log_error("ledger", "the counts of %zu bytes do not fit into a checkpoint of %zu", bytes.len, cap);
+		return 0;
+	}
+	if (bytes.len)
+		memcpy(buf, bytes.ptr, bytes.len);
+	return bytes.len;
+}
+
+static int append_start(struct ledger *l)
+{
+	uint64_t boot;
+	char bytes[8];
+	struct spool_record rec;
+	MUST(getrandom(&boot, sizeof boot, 0) == (ssize_t)sizeof boot);
+	put_u64(bytes, boot);
+	int rc = spool_reserve(l->spool, sizeof bytes, 1);
+	if (rc)
+		return rc;
+	tick_clock(l);
+	spool_append(l->spool, SPOOL_START, l->time_us, &(struct iovec){ bytes, sizeof bytes }, 1, &rec);
+	rc = spool_write(l->spool);
+	return rc ? rc : spool_sync(l->spool, rec.end);
+}
+
+static int open_spool(struct ledger *l, const struct ledger_options *opt, char why[512])
+{
+	char dir[4096];
+	snprintf(dir, sizeof dir, "%s/spool", opt->conf->data_dir);
+	struct spool_options so = {
+		.dir = dir,
+		.segment_bytes = opt->conf->spool.segment,
+		.max_bytes = opt->conf->spool.max,
+		.keep_free = opt->conf->spool.keep_free,
+		.retain_us = opt->conf->spool.retain_us,
+		.retain_max_bytes = opt->conf->spool.retain_max,
+	};
+	memcpy(so.node, opt->node, sizeof so.node);
+	int rc = spool_open(&so, recall_record, l, &l->spool, why);
+	if (rc)
+		return rc;
+	spool_set_checkpoint(l->spool, write_checkpoint, l);
+	rc = append_start(l);
+	if (rc) {
+		/* A full disk at start: read, drain, and take events once there is room. */
+		note_trouble(l, rc);
+		log_warn("ledger", "no START record could be written; events are refused until the spool has room");
+	}
+	return 0;
+}
+
+int ledger_open(const struct ledger_options *opt, struct ledger **out, char why[512])
+{
+	struct ledger *l = calloc(1, sizeof *l);
+	MUST(l != NULL);
+	l->conf = opt->conf;
+	l->plugins = opt->plugins;
+	l->sync_meter = meter_get(M_SPOOL_SYNC, STR(""), STR(""), STR(""));
+	l->ring = ring_open(RING_SLOTS);
+	l->gate = gate_open();
+	l->syncer.gate = gate_open();
+	l->unsynced_last = &l->unsynced;
+	l->appended = terms_open();
+	l->settled = terms_open();
+	l->carried = terms_open();
+	l->building = terms_open();
+	pthread_mutex_init(&l->lock, NULL);
+	arena_init(&l->arena, 256 * 1024);
+	int rc = plug_chain_open(opt->plugins, opt->conf, TALLY_LEDGER, l, true, &l->chain, why);
+	if (!rc)
+		rc = open_spool(l, opt, why);
+	if (rc) {
+		ledger_close(l);
+		return rc;
+	}
+	struct tally_str found = terms_encode(l->appended, &l->arena);
+	MUST(terms_merge(l->settled, found.ptr, found.len) == 0);
+	arena_reset(&l->arena);
+	l->settled_end = spool_durable(l->spool);
+	*out = l;
+	return 0;
+}
+
+void ledger_add_line(struct ledger *l, struct ledger_line *line)
+{
+	MUST(!l->running);
+	line->next = l->lines;
+	l->lines = line;
+}
+
+void ledger_run(struct ledger *l)
+{
+	MUST(pthread_create(&l->syncer.thread, NULL, syncer_main, l) == 0);
+	MUST(pthread_create(&l->thread, NULL, ledger_main, l) == 0);
+	l->running = true;
+}
+
+bool ledger_post(struct ledger *l, struct ledger_request *rq)
+{
+	if (!ring_push(l->ring, rq))
+		return false;
+	gate_knock(l->gate);
+	return true;
+}
+
+void ledger_line_moved(struct ledger *l)
+{
+	gate_knock(l->gate);
+}
+
+void ledger_terms(struct ledger *l, struct terms *out, uint64_t *end)
+{
+	pthread_mutex_lock(&l->lock);
+	struct arena a;
+	arena_init(&a, 0);
+	struct tally_str bytes = terms_encode(l->settled, &a);
+	MUST(terms_merge(out, bytes.ptr, bytes.len) == 0);
+	arena_free(&a);
+	*end = l->settled_end;
+	pthread_mutex_unlock(&l->lock);
+}
+
+const char *ledger_trouble(const struct ledger *l)
+{
+	return atomic_load(&l->trouble);
+}
+
+double ledger_queue_share(const struct ledger *l)
+{
+	return (double)ring_depth(l->ring) / RING_SLOTS;
+}
+
+double ledger_sync_seconds(const struct ledger *l)
+{
+	int64_t began = atomic_load(&l->syncer.began_us), took = atomic_load(&l->syncer.took_us);
+	int64_t running = began ? clock_mono_us() - began : 0;
+	return (double)(running > took ? running : took) / 1e6;
+}
+
+const struct ledger_dead *ledger_dead(const struct ledger *l)
+{
+	return atomic_load(&l->dead);
+}
+
+struct spool *ledger_spool(struct ledger *l)
+{
+	return l->spool;
+}
+
+void ledger_stop(struct ledger *l)
+{
+	if (!l->running)
+		return;
+	l->running = false;
+	atomic_store(&l->quit, true);
+	gate_knock(l->gate);
+	pthread_join(l->thread, NULL);
+	atomic_store(&l->syncer.state, SYNC_QUIT);
+	gate_knock(l->syncer.gate);
+	pthread_join(l->syncer.thread, NULL);
+}
+
+void ledger_close(struct ledger *l)
+{
+	ledger_stop(l);
+	if (l->chain)
+		plug_chain_close(l->chain);
+	if (l->spool)
+		spool_close(l->spool);
+	recall_free(l);
+	terms_close(l->appended);
+	terms_close(l->settled);
+	terms_close(l->carried);
+	terms_close(l->building);
+	arena_free(&l->arena);
+	ring_close(l->ring);
+	gate_close(l->gate);
+	gate_close(l->syncer.gate);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}

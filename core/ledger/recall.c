@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the ledger finds again in the spool: its terms, pending Redis batches, dead letters, and the events that the
+ * admit plugins want to know. Also the book of pending batches while the ledger runs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "event/event.h"
+#include "ledger/internal.h"
+#include "spool/payload.h"
+
+/* One REDIS record: pending while released is 0; after that kept as long as a line may still read the RELEASE. */
+struct pending_book {
+	struct ledger_pending pub;
+	struct tally_str payload; /* during recall only: its events are recalled when the RELEASE is met */
+	uint64_t released;
+	struct pending_book *next;
+};
+
+/* ---- payload sections ---- */
+
+/* Takes a u32-sized section off the front of p. */
+static bool take_sized(struct tally_str *p, struct tally_str *out)
+{
+	if (p->len < 4)
+		return false;
+	size_t n = get_u32(p->ptr);
+	if (p->len - 4 < n)
+		return false;
+	*out = str_make(p->ptr + 4, n);
+	*p = str_make(p->ptr + 4 + n, p->len - 4 - n);
+	return true;
+}
+
+static bool take_u32(struct tally_str *p, uint32_t *out)
+{
+	if (p->len < 4)
+		return false;
+	*out = get_u32(p->ptr);
+	*p = str_make(p->ptr + 4, p->len - 4);
+	return true;
+}
+
+static bool take_u64(struct tally_str *p, uint64_t *out)
+{
+	if (p->len < 8)
+		return false;
+	*out = get_u64(p->ptr);
+	*p = str_make(p->ptr + 8, p->len - 8);
+	return true;
+}
+
+/* ---- events to the admit plugins ---- */
+
+/* n events in spool form; verdicts NULL = all were taken. */
+static void recall_events(
+	struct plug_chain *chain, const struct spool_record *rec, struct tally_str p, uint32_t n, const char *verdicts)
+{
+	struct arena a;
+	arena_init(&a, 0);
+	for (uint32_t i = 0; i < n; i++) {
+		struct tally_event ev;
+		int64_t used = event_decode(p.ptr, p.len, &a, &ev);
+		if (used < 0)
+			break;
+		ev.lsn = rec->lsn;
+		ev.idx = i;
+		ev.received_us = rec->time_us;
+		if (!verdicts || verdicts[i] == PAYLOAD_TAKEN)
+			plug_recall(chain, &ev);
+		p = str_make(p.ptr + used, p.len - (size_t)used);
+		arena_reset(&a);
+	}
+	arena_free(&a);
+}
+
+static void recall_plain(struct plug_chain *chain, const struct spool_record *rec)
+{
+	struct tally_str p = { rec->payload, rec->len }, terms;
+	uint32_t n;
+	if (take_sized(&p, &terms) && take_u32(&p, &n))
+		recall_events(chain, rec, p, n, NULL);
+}
+
+/* ---- pending batches ---- */
+
+static struct pending_book *book_find(struct ledger *l, uint64_t lsn)
+{
+	struct pending_book *b = l->book;
+	while (b && b->pub.lsn != lsn)
+		b = b->next;
+	return b;
+}
+
+static void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload, bool keep_payload)
+{
+	struct tally_str rest = payload, head = { 0 };
+	if (!take_sized(&rest, &head))
+		return;
+	struct pending_book *b = calloc(1, sizeof *b), **at = &l->book;
+	MUST(b != NULL);
+	char *copy = malloc(payload.len + 1);
+	MUST(copy != NULL);
+	size_t n = keep_payload ? payload.len : 4 + head.len;
+	memcpy(copy, payload.ptr, n);
+	b->payload = str_make(copy, n);
+	b->pub.lsn = lsn;
+	b->pub.head = str_make(copy + 4, head.len);
+	while (*at)
+		at = &(*at)->next;
+	*at = b;
+}
+
+static void book_drop(struct ledger *l, struct pending_book *gone)
+{
+	struct pending_book **at = &l->book;
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+	free((char *)(uintptr_t)gone->payload.ptr);
+	free(gone);
+}
+
+void pending_begins(struct ledger *l, const struct ledger_request *rq)
+{
+	char *p = malloc(4 + rq->head.len);
+	MUST(p != NULL);
+	put_u32(p, (uint32_t)rq->head.len);
+	if (rq->head.len)
+		memcpy(p + 4, rq->head.ptr, rq->head.len);
+	book_add(l, rq->lsn, str_make(p, 4 + rq->head.len), false);
+	free(p);
+}
+
+void pending_released(struct ledger *l, uint64_t pending_lsn, uint64_t release_lsn)
+{
+	struct pending_book *b = book_find(l, pending_lsn);
+	if (b)
+		b->released = release_lsn;
+}
+
+void pending_voided(struct ledger *l, uint64_t pending_lsn)
+{
+	struct pending_book *b = book_find(l, pending_lsn);
+	if (b)
+		book_drop(l, b);
+}
+
+uint64_t pending_lowest(struct ledger *l, uint64_t lines_need)
+{
+	uint64_t low = UINT64_MAX;
+	for (struct pending_book *b = l->book, *next; b; b = next) {
+		next = b->next;
+		if (b->released && b->released < lines_need)
+			book_drop(l, b);
+		else if (b->pub.lsn < low)
+			low = b->pub.lsn;
+	}
+	return low;
+}
+
+const struct ledger_pending *ledger_pending(const struct ledger *l)
+{
+	const struct ledger_pending *list = NULL;
+	const struct ledger_pending **at = &list;
+	for (struct pending_book *b = l->book; b; b = b->next)
+		if (!b->released) {
+			*at = &b->pub;
+			b->pub.next = NULL;
+			at = (const struct ledger_pending **)&b->pub.next;
+		}
+	return list;
+}
+
+/* ---- dead letters ---- */
+
+void dead_add(struct ledger *l, struct tally_str p)
+{
+	uint32_t idx, code;
+	uint64_t lsn;
+	struct ledger_dead d = { 0 };
+	if (p.len < 2 || p.len - 2 < get_u16(p.ptr) || get_u16(p.ptr) >= sizeof d.line)
+		return;
+	size_t n = get_u16(p.ptr);
+	memcpy(d.line, p.ptr + 2, n);
+	p = str_make(p.ptr + 2 + n, p.len - 2 - n);
+	if (!take_u64(&p, &lsn) || !take_u32(&p, &idx) || !take_u32(&p, &code) || p.len < 2)
+		return;
+	d.lsn = lsn;
+	d.idx = idx;
+	d.code = (int32_t)code;
+	size_t words = get_u16(p.ptr) < p.len - 2 ? get_u16(p.ptr) : p.len - 2;
+	memcpy(d.message, p.ptr + 2, words < sizeof d.message ? words : sizeof d.message - 1);
+	struct ledger_dead *kept = malloc(sizeof *kept);
+	MUST(kept != NULL);
+	*kept = d;
+	kept->next = atomic_load(&l->dead);
+	atomic_store(&l->dead, kept);
+}
+
+/* ---- records ---- */
+
+static void recall_terms(struct ledger *l, const struct spool_record *rec)
+{
+	struct tally_str p = { rec->payload, rec->len }, terms;
+	if (take_sized(&p, &terms) && terms_merge(l->appended, terms.ptr, terms.len))
+		log_warn("ledger", "counts in the record at lsn %llu cannot be read; left out of /v1/ledger",
+			(unsigned long long)rec->lsn);
+}
+
+/* The first checkpoint found says what happened before it; the later ones only repeat what was added up since. */
+static void recall_checkpoint(struct ledger *l, const struct spool_record *rec)
+{
+	if (l->recovered_checkpoint || terms_merge(l->appended, rec->payload, rec->len) == 0) {
+		l->recovered_checkpoint = true;
+		return;
+	}
+	log_warn("ledger", "the checkpoint at lsn %llu cannot be read", (unsigned long long)rec->lsn);
+}
+
+static void recall_release(struct ledger *l, struct plug_chain *chain, const struct spool_record *rec)
+{
+	struct tally_str p = { rec->payload, rec->len }, terms;
+	uint64_t lsn;
+	uint32_t n, n_pending;
+	if (!take_sized(&p, &terms) || !take_u64(&p, &lsn) || !take_u32(&p, &n) || p.len < n)
+		return;
+	struct pending_book *b = book_find(l, lsn);
+	struct tally_str body = b ? b->payload : STR(""), head;
+	if (b && take_sized(&body, &head) && take_u32(&body, &n_pending) && n_pending == n)
+		recall_events(chain, rec, body, n, p.ptr);
+	if (b)
+		b->released = rec->lsn;
+}
+
+static void recall_void(struct ledger *l, const struct spool_record *rec)
+{
+	struct tally_str p = { rec->payload, rec->len };
+	uint32_t zero;
+	uint64_t lsn;
+	if (take_u32(&p, &zero) && take_u64(&p, &lsn))
+		pending_voided(l, lsn);
+}
+
+int recall_record(void *arg, const struct spool_record *rec)
+{
+	struct ledger *l = arg;
+	struct tally_str payload = { rec->payload, rec->len };
+	if (rec->time_us > l->time_us)
+		l->time_us = rec->time_us;
+	switch (rec->type) {
+	case SPOOL_CHECKPOINT:
+		recall_checkpoint(l, rec);
+		break;
+	case SPOOL_EVENTS:
+		recall_terms(l, rec);
+		recall_plain(l->chain, rec);
+		break;
+	case SPOOL_REDIS:
+		book_add(l, rec->lsn, payload, true);
+		break;
+	case SPOOL_RELEASE:
+		recall_terms(l, rec);
+		recall_release(l, l->chain, rec);
+		break;
+	case SPOOL_VOID:
+		recall_void(l, rec);
+		break;
+	case SPOOL_DEAD:
+		if (payload.len >= 4)
+			dead_add(l, str_make(payload.ptr + 4, payload.len - 4));
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static void recall_release_by_reading(struct ledger *l, struct plug_chain *chain, const struct spool_record *rec)
+{
+	struct tally_str p = { rec->payload, rec->len }, terms, head;
+	uint64_t lsn;
+	uint32_t n, n_pending;
+	struct spool_record redis;
+	if (!take_sized(&p, &terms) || !take_u64(&p, &lsn) || !take_u32(&p, &n) || p.len < n)
+		return;
+	struct spool_reader *r = spool_reader_open(l->spool);
+	if (spool_reader_at(r, lsn, &redis) == 0) {
+		struct tally_str body = { redis.payload, redis.len };
+		if (take_sized(&body, &head) && take_u32(&body, &n_pending) && n_pending == n)
+			recall_events(chain, rec, body, n, p.ptr);
+	}
+	spool_reader_close(r);
+}
+
+void recall_chain(struct ledger *l, struct plug_chain *chain, const struct spool_record *rec)
+{
+	if (rec->type == SPOOL_EVENTS)
+		recall_plain(chain, rec);
+	else if (rec->type == SPOOL_RELEASE)
+		recall_release_by_reading(l, chain, rec);
+}
+
+void recall_free(struct ledger *l)
+{
+	while (l->book)
+		book_drop(l, l->book);
+	for (struct ledger_dead *d = atomic_load(&l->dead); d;) {
+		struct ledger_dead *next = d->next;
+		free(d);
+		d = next;
+	}
+}

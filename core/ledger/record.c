@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A group's records: one EVENTS record for all plain requests, one record each for the rest. See spool/payload.h. */
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "ledger/internal.h"
+#include "spool/payload.h"
+
+/* The pieces of one payload before they are copied into the spool. */
+struct pieces {
+	struct iovec *iov;
+	int n;
+	size_t bytes;
+};
+
+static void piece(struct pieces *p, const void *bytes, size_t len)
+{
+	if (!len)
+		return;
+	p->iov[p->n++] = (struct iovec){ (void *)(uintptr_t)bytes, len };
+	p->bytes += len;
+}
+
+static void piece_u32(struct ledger *l, struct pieces *p, uint32_t v)
+{
+	char *at = arena_alloc(&l->arena, 4);
+	put_u32(at, v);
+	piece(p, at, 4);
+}
+
+static void piece_u64(struct ledger *l, struct pieces *p, uint64_t v)
+{
+	char *at = arena_alloc(&l->arena, 8);
+	put_u64(at, v);
+	piece(p, at, 8);
+}
+
+static void piece_sized(struct ledger *l, struct pieces *p, struct tally_str s)
+{
+	piece_u32(l, p, (uint32_t)s.len);
+	piece(p, s.ptr, s.len);
+}
+
+static void pieces_start(struct ledger *l, struct pieces *p, size_t items)
+{
+	*p = (struct pieces){ .iov = arena_alloc(&l->arena, (items + 8) * sizeof(struct iovec)) };
+}
+
+static size_t count_taken(const struct group *g)
+{
+	size_t n = 0;
+	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
+		if (rq->kind == LEDGER_EVENTS)
+			n += rq->taken;
+	return n;
+}
+
+/* One record of the group before it is appended: rq is NULL for the EVENTS record of all plain requests. */
+struct planned {
+	enum spool_type type;
+	struct pieces pieces;
+	struct ledger_request *rq;
+};
+
+/* The plain requests share one record: each taken item gets its number in it. */
+static void number_items(struct group *g, const struct spool_record *rec)
+{
+	uint32_t idx = 0;
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next) {
+		if (rq->kind != LEDGER_EVENTS)
+			continue;
+		rq->lsn = rec->lsn;
+		rq->end = rec->end;
+		for (size_t i = 0; i < rq->nitems; i++)
+			if (rq->items[i].verdict == LEDGER_TAKEN) {
+				rq->items[i].ev.lsn = rec->lsn;
+				rq->items[i].ev.idx = idx++;
+			}
+	}
+}
+
+/* Every record of the group carries the time that stands in l->time_us. Assumes: room is reserved. */
+static void append_planned(struct ledger *l, struct group *g, const struct planned *p)
+{
+	struct spool_record rec;
+	spool_append(l->spool, p->type, l->time_us, p->pieces.iov, p->pieces.n, &rec);
+	g->end = rec.end;
+	if (!p->rq) {
+		number_items(g, &rec);
+		return;
+	}
+	p->rq->lsn = rec.lsn;
+	p->rq->end = rec.end;
+}
+
+static void events_payload(struct ledger *l, struct group *g, size_t taken, struct tally_str terms, struct pieces *p)
+{
+	pieces_start(l, p, taken);
+	piece_sized(l, p, terms);
+	piece_u32(l, p, (uint32_t)taken);
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		for (size_t i = 0; rq->kind == LEDGER_EVENTS && i < rq->nitems; i++)
+			if (rq->items[i].verdict == LEDGER_TAKEN)
+				piece(p, rq->items[i].form, rq->items[i].form_bytes);
+}
+
+static void pending_payload(struct ledger *l, struct ledger_request *rq, struct pieces *p)
+{
+	pieces_start(l, p, rq->nitems);
+	piece_sized(l, p, rq->head);
+	piece_u32(l, p, (uint32_t)rq->nitems);
+	for (size_t i = 0; i < rq->nitems; i++)
+		piece(p, rq->items[i].form, rq->items[i].form_bytes);
+}
+
+static void release_payload(struct ledger *l, struct ledger_request *rq, struct tally_str terms, struct pieces *p)
+{
+	char *verdicts = arena_alloc(&l->arena, rq->nitems + 1);
+	for (size_t i = 0; i < rq->nitems; i++)
+		verdicts[i] = rq->items[i].verdict == LEDGER_TAKEN ? PAYLOAD_TAKEN : PAYLOAD_NOT_TAKEN;
+	pieces_start(l, p, 0);
+	piece_sized(l, p, terms);
+	piece_u64(l, p, rq->subject);
+	piece_u32(l, p, (uint32_t)rq->nitems);
+	piece(p, verdicts, rq->nitems);
+}
+
+/* Makes the payload of a request that has a record of its own; terms only go with a RELEASE. */
+static enum spool_type own_payload(
+	struct ledger *l, struct ledger_request *rq, struct tally_str *terms, struct pieces *p)
+{
+	switch (rq->kind) {
+	case LEDGER_PENDING:
+		pending_payload(l, rq, p);
+		return SPOOL_REDIS;
+	case LEDGER_RELEASE:
+		release_payload(l, rq, *terms, p);
+		*terms = STR("");
+		return SPOOL_RELEASE;
+	case LEDGER_VOID:
+		pieces_start(l, p, 0);
+		piece_u32(l, p, 0);
+		piece_u64(l, p, rq->subject);
+		return SPOOL_VOID;
+	default:
+		pieces_start(l, p, 0);
+		piece_u32(l, p, 0);
+		piece(p, rq->head.ptr, rq->head.len);
+		return SPOOL_DEAD;
+	}
+}
+
+static struct tally_str kept_copy(struct tally_str s)
+{
+	char *p = malloc(s.len + 1);
+	MUST(p != NULL);
+	if (s.len)
+		memcpy(p, s.ptr, s.len);
+	return str_make(p, s.len);
+}
+
+/* The terms of this group and what was carried to it, encoded. */
+static struct tally_str group_terms(struct ledger *l, struct group *g)
+{
+	g->before = kept_copy(terms_take(l->carried, &l->arena));
+	MUST(terms_merge(l->building, g->before.ptr, g->before.len) == 0);
+	g->delta = kept_copy(terms_take(l->building, &l->arena));
+	return g->delta;
+}
+
+/* The terms travel in the EVENTS record, or else in the first RELEASE; a group with neither carries them in an EVENTS
+ * record without events. */
+static size_t plan_group(struct ledger *l, struct group *g, struct planned *plan)
+{
+	struct tally_str terms = group_terms(l, g);
+	size_t taken = count_taken(g), n = 0;
+	bool release = false;
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		release |= rq->kind == LEDGER_RELEASE;
+	if (taken || (terms.len && !release)) {
+		plan[n].type = SPOOL_EVENTS;
+		plan[n].rq = NULL;
+		events_payload(l, g, taken, terms, &plan[n++].pieces);
+		terms = STR("");
+	}
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		if (rq->kind != LEDGER_EVENTS) {
+			plan[n].rq = rq;
+			plan[n].type = own_payload(l, rq, &terms, &plan[n].pieces);
+			n++;
+		}
+	return n;
+}
+
+int record_group(struct ledger *l, struct group *g)
+{
+	size_t most = 1, bytes = 0;
+	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
+		most++;
+	struct planned *plan = arena_alloc(&l->arena, most * sizeof *plan);
+	size_t n = plan_group(l, g, plan);
+	for (size_t i = 0; i < n; i++)
+		bytes += plan[i].pieces.bytes;
+	if (n == 0)
+		return 0;
+	int rc = spool_reserve(l->spool, bytes, n);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		append_planned(l, g, &plan[i]);
+	return spool_write(l->spool);
+}
