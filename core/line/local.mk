@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+libtallycore_la_SOURCES += \
+	core/line/batch.c core/line/horizon.c core/line/internal.h core/line/line.c core/line/line.h \
+	core/line/stage.c core/line/terms.c core/line/view.c

@@ -77,6 +77,7 @@ static const struct tally_column ledger_columns[] = {
 	INT("dead", TALLY_M_ADD),
 	INT("thinned", TALLY_M_ADD),
 	INT("lost", TALLY_M_ADD),
+	INT("dropped", TALLY_M_ADD),
 };
 
 static const struct tally_column meta_columns[] = {

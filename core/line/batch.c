@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A batch: rows for the tables of a store, collected event by event, sorted and closed into one transaction. */
+#include <stdlib.h>
+
+#include "event/event.h"
+#include "line/internal.h"
+
+#define DAY_US (86400 * (int64_t)1000000)
+
+/* ---- cells ---- */
+
+static struct tally_cell cell_int(int64_t v)
+{
+	return (struct tally_cell){ .v.i = v };
+}
+
+static struct tally_cell cell_uint(uint64_t v)
+{
+	return (struct tally_cell){ .v.i = (int64_t)v };
+}
+
+static struct tally_cell cell_real(double v)
+{
+	return (struct tally_cell){ .v.d = v };
+}
+
+static struct tally_cell cell_bytes(const void *p, size_t len)
+{
+	return (struct tally_cell){ .v.ptr = p ? p : "", .len = (uint32_t)len };
+}
+
+static struct tally_cell cell_text(struct tally_str s)
+{
+	return cell_bytes(s.ptr, s.len);
+}
+
+static struct tally_cell cell_null(void)
+{
+	return (struct tally_cell){ .null = 1 };
+}
+
+/* ---- lists ---- */
+
+static struct tally_cell *list_add(struct batch *b, struct row_list *list)
+{
+	if (list->n == list->cap) {
+		list->cap = list->cap ? list->cap * 2 : 256;
+		list->rows = realloc(list->rows, list->cap * sizeof *list->rows);
+		MUST(list->rows != NULL);
+	}
+	struct tally_cell *row = arena_zalloc(&b->arena, list->table->ncolumns * sizeof *row);
+	list->rows[list->n++] = row;
+	return row;
+}
+
+static int compare_cells(const struct tally_cell *a, const struct tally_cell *b, uint32_t type)
+{
+	if (type == TALLY_T_INT)
+		return (a->v.i > b->v.i) - (a->v.i < b->v.i);
+	return str_cmp(str_make(a->v.ptr, a->len), str_make(b->v.ptr, b->len));
+}
+
+static int compare_rows(const void *pa, const void *pb, void *arg)
+{
+	const struct tally_table *t = arg;
+	const struct tally_cell *a = *(struct tally_cell *const *)pa, *b = *(struct tally_cell *const *)pb;
+	for (uint32_t c = 0; c < t->ncolumns && t->columns[c].merge <= TALLY_M_NODE; c++) {
+		int order = t->columns[c].merge == TALLY_M_NODE ? 0 : compare_cells(&a[c], &b[c], t->columns[c].type);
+		if (order)
+			return order;
+	}
+	return 0;
+}
+
+/* ---- the batch ---- */
+
+void batch_open(struct batch *b, const struct schema *schema)
+{
+	*b = (struct batch){ 0 };
+	arena_init(&b->arena, 1 << 20);
+	b->lists = calloc(schema->ntables, sizeof *b->lists);
+	MUST(b->lists != NULL);
+	for (size_t i = 0; i < schema->ntables; i++)
+		b->lists[i].table = schema->tables[i];
+	b->wire.nrows = schema->ntables;
+}
+
+void batch_reset(struct batch *b)
+{
+	for (size_t i = 0; i < b->wire.nrows; i++)
+		b->lists[i].n = 0;
+	terms_free_table(&b->terms);
+	table_free(&b->days); /* its values are rows in the arena */
+	arena_reset(&b->arena);
+	b->events = 0;
+	b->dirty = false;
+	b->ntrim = 0;
+	b->oldest_us = 0;
+}
+
+void batch_free(struct batch *b)
+{
+	batch_reset(b);
+	for (size_t i = 0; i < b->wire.nrows; i++)
+		free(b->lists[i].rows);
+	free(b->lists);
+	arena_free(&b->arena);
+}
+
+struct site_terms *batch_terms(struct batch *b, struct tally_str site)
+{
+	void **place = table_place(&b->terms, site);
+	if (!*place) {
+		*place = calloc(1, sizeof(struct site_terms));
+		MUST(*place != NULL);
+	}
+	return *place;
+}
+
+/* The UTC day of a stored event gets a new revision with this batch. */
+static void touch_day(struct batch *b, const struct tally_event *ev)
+{
+	int64_t day = ev->time_us / DAY_US - (ev->time_us % DAY_US < 0);
+	char key[8 + EVENT_NAME_MAX];
+	size_t n = ev->site.len < EVENT_NAME_MAX ? ev->site.len : EVENT_NAME_MAX;
+	memcpy(key, &day, 8);
+	memcpy(key + 8, ev->site.ptr, n);
+	void **place = table_place(&b->days, str_make(key, 8 + n));
+	if (*place)
+		return;
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_REVISION]);
+	row[0] = cell_text(ev->site);
+	row[1] = cell_int(day * DAY_US);
+	*place = row;
+}
+
+void batch_add_event(struct batch *b, const struct tally_event *ev)
+{
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_EVENT]);
+	row[EVC_LSN] = cell_uint(ev->lsn);
+	row[EVC_IDX] = cell_int(ev->idx);
+	row[EVC_SITE] = cell_text(ev->site);
+	row[EVC_ID] = cell_text(ev->id);
+	row[EVC_NAME] = cell_text(ev->name);
+	row[EVC_TIME] = cell_int(ev->time_us);
+	row[EVC_RECEIVED] = cell_int(ev->received_us);
+	row[EVC_VISITOR] = cell_text(ev->visitor);
+	row[EVC_USER] = cell_text(ev->user);
+	row[EVC_HOST] = cell_text(ev->host);
+	row[EVC_PAGE] = cell_text(ev->page);
+	row[EVC_REFERRER] = cell_text(ev->referrer);
+	row[EVC_VALUE] = ev->has_value ? cell_real(ev->value) : cell_null();
+	row[EVC_WEIGHT] = cell_int(ev->weight);
+	row[EVC_PROPS] = cell_text(event_props_json(ev, &b->arena));
+	batch_terms(b, ev->site)->stored++;
+	touch_day(b, ev);
+}
+
+enum dead_column { DC_NODE, DC_LINE, DC_LSN, DC_IDX, DC_SITE, DC_TIME, DC_CODE, DC_ERROR, DC_RAW };
+
+void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *ev, int code, const char *message)
+{
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_DEAD]);
+	const char *words = arena_copy(&b->arena, message, strlen(message));
+	row[DC_LINE] = cell_text(str_of(l->opt.sink->name));
+	row[DC_LSN] = cell_uint(ev->lsn);
+	row[DC_IDX] = cell_int(ev->idx);
+	row[DC_SITE] = cell_text(ev->site);
+	row[DC_TIME] = cell_int(l->clock_us);
+	row[DC_CODE] = cell_int(code);
+	row[DC_ERROR] = cell_text(str_of(words));
+	row[DC_RAW] = cell_text(event_to_json(ev, &b->arena));
+	batch_terms(b, ev->site)->dead++;
+}
+
+/* ---- rollup rows ---- */
+
+static void put_amount(struct tally_cell *cells, const struct tally_metric *m, const struct tally_amount *a)
+{
+	switch (m->kind) {
+	case TALLY_EVENTS:
+	case TALLY_PAGEVIEWS:
+		cells[0] = cell_int(a->count);
+		return;
+	case TALLY_VISITORS:
+		cells[0] = cell_bytes(a->sketch, a->sketch_len);
+		cells[1] = cell_int(0); /* the sink's: estimate of the union */
+		return;
+	case TALLY_SUM:
+		cells[0] = cell_real(a->number);
+		cells[1] = cell_int(a->count);
+		return;
+	default:
+		cells[0] = a->count ? cell_real(a->number) : cell_null();
+	}
+}
+
+int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *r)
+{
+	const struct schema *schema = l->opt.schema;
+	MUST(r->rollup->id < schema->nrollups);
+	const struct schema_rollup *sr = &schema->rollups[r->rollup->id];
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_FIXED + r->rollup->id]);
+	uint8_t *key = arena_alloc(&b->arena, 16);
+	schema_rollup_key(l->meta->hash_key, r->dims, r->rollup->ndims, key);
+	row[RLC_SITE] = cell_text(arena_str(&b->arena, r->site));
+	row[RLC_GRAIN] = cell_int(r->grain);
+	row[RLC_BUCKET] = cell_int(r->bucket_us);
+	row[RLC_KEY] = cell_bytes(key, 16);
+	for (uint32_t i = 0; i < r->rollup->ndims; i++)
+		row[sr->first_dim + i] = cell_text(arena_str(&b->arena, r->dims[i]));
+	for (uint32_t i = 0; i < r->rollup->nmetrics; i++) {
+		struct tally_amount a = r->amounts[i];
+		if (a.sketch_len)
+			a.sketch = arena_copy(&b->arena, a.sketch, a.sketch_len);
+		put_amount(&row[sr->metric_column[i]], &r->rollup->metrics[i], &a);
+	}
+	b->dirty = true;
+	return 0;
+}
+
+int line_plug_emit(void *line, const struct tally_row *row)
+{
+	struct line *l = line;
+	return batch_add_rollup(l, l->filling, row);
+}
+
+/* ---- closing ---- */
+
+enum ledger_column { LC_NODE, LC_LINE, LC_SITE, LC_STORED, LC_DEAD, LC_THINNED, LC_LOST, LC_DROPPED };
+
+static void add_ledger_rows(struct line *l, struct batch *b)
+{
+	size_t at = 0;
+	for (const struct table_entry *e; (e = table_next(&b->terms, &at));) {
+		const struct site_terms *t = e->value;
+		struct tally_cell *row = list_add(b, &b->lists[SCHEMA_LEDGER]);
+		row[LC_LINE] = cell_text(str_of(l->opt.sink->name));
+		row[LC_SITE] = cell_text(e->key);
+		row[LC_STORED] = cell_int(t->stored);
+		row[LC_DEAD] = cell_int(t->dead);
+		row[LC_THINNED] = cell_int(t->thinned);
+		row[LC_DROPPED] = cell_int(t->dropped);
+		row[LC_LOST] = cell_int(t->lost);
+	}
+}
+
+static void close_revisions(struct batch *b)
+{
+	struct row_list *list = &b->lists[SCHEMA_REVISION];
+	for (size_t i = 0; i < list->n; i++) {
+		list->rows[i][3] = cell_uint(b->to.lsn);
+		list->rows[i][4] = cell_int(0);
+	}
+}
+
+static struct tally_rows close_list(struct batch *b, struct row_list *list)
+{
+	const struct tally_table *t = list->table;
+	if (!t->insert_only)
+		qsort_r(list->rows, list->n, sizeof *list->rows, compare_rows, (void *)(uintptr_t)t);
+	struct tally_cell *cells = arena_alloc(&b->arena, list->n * t->ncolumns * sizeof *cells);
+	for (size_t i = 0; i < list->n; i++)
+		memcpy(cells + i * t->ncolumns, list->rows[i], t->ncolumns * sizeof *cells);
+	return (struct tally_rows){ t, list->n, cells };
+}
+
+void batch_close(struct line *l, struct batch *b)
+{
+	add_ledger_rows(l, b);
+	close_revisions(b);
+	struct tally_rows *rows = arena_alloc(&b->arena, b->wire.nrows * sizeof *rows);
+	for (size_t i = 0; i < b->wire.nrows; i++)
+		rows[i] = close_list(b, &b->lists[i]);
+	b->wire.rows = rows;
+	b->wire.from = b->from;
+	b->wire.to = b->to;
+	b->wire.trim = b->trim;
+	b->wire.ntrim = b->ntrim;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Horizons: from which bucket on a rollup's rows are whole, and how retention moves that forward. A bucket is written
+ * only if it is at or behind the horizon, so that what is read is never short. */
+#include <stdlib.h>
+
+#include "line/internal.h"
+
+#define STEP_US (3600 * (int64_t)1000000) /* a retention horizon moves in steps of this */
+
+static const enum zone_unit grain_units[TALLY_GRAINS] = { ZONE_MINUTE, ZONE_QUARTER, ZONE_DAY, ZONE_MONTH };
+static const char *const grain_names[TALLY_GRAINS] = { "minute", "quarter", "day", "month" };
+
+static const struct zone *zone_of(const struct line *l, enum tally_grain g, struct tally_str site)
+{
+	if (g == TALLY_MINUTE || g == TALLY_QUARTER)
+		return zone_utc();
+	const struct zone *z = zone_get(conf_site(l->opt.conf, site)->timezone);
+	return z ? z : zone_utc();
+}
+
+/* The store's, or what a batch since the last start has moved it to: whichever is later. */
+static int64_t grain_horizon(const struct line *l, enum tally_grain g)
+{
+	int64_t stored = l->meta->grain_horizon_us[g], moved = l->moved_horizon_us[g];
+	return moved > stored ? moved : stored;
+}
+
+int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site)
+{
+	if (!l->meta || r->id >= l->meta->nrollups)
+		return INT64_MAX;
+	int64_t h = l->meta->rollup_horizon_us[r->id];
+	if (grain_horizon(l, g) > h)
+		h = grain_horizon(l, g);
+	if (h == INT64_MIN || h == INT64_MAX)
+		return h;
+	const struct zone *z = zone_of(l, g, site);
+	int64_t start = zone_floor(z, grain_units[g], h);
+	return start == h ? h : zone_next(z, grain_units[g], start);
+}
+
+static int64_t retention_of(const struct conf *c, enum tally_grain g)
+{
+	const int64_t kept[TALLY_GRAINS] = { c->retention.minute_us, c->retention.quarter_us, c->retention.day_us,
+		c->retention.month_us };
+	return kept[g];
+}
+
+static void add_meta_row(struct line *l, struct batch *b, enum tally_grain g, int64_t horizon)
+{
+	struct row_list *list = &b->lists[SCHEMA_META];
+	struct tally_cell *row = arena_zalloc(&b->arena, list->table->ncolumns * sizeof *row);
+	const char *name = arena_printf(&b->arena, "horizon/%s", grain_names[g]);
+	if (list->n == list->cap) {
+		list->cap += 16;
+		list->rows = realloc(list->rows, list->cap * sizeof *list->rows);
+		MUST(list->rows != NULL);
+	}
+	list->rows[list->n++] = row;
+	row[0] = (struct tally_cell){ .v.ptr = name, .len = (uint32_t)strlen(name) };
+	row[1] = (struct tally_cell){ .v.ptr = "", .len = 0 };
+	row[2] = (struct tally_cell){ .v.i = horizon };
+	for (size_t i = 0; i < l->opt.schema->nrollups && b->ntrim < sizeof b->trim / sizeof *b->trim; i++)
+		b->trim[b->ntrim++] = (struct tally_trim){ &l->opt.schema->rollups[i].table, g, horizon };
+}
+
+/* The horizon moves in the transaction that deletes what lies before it. Rows between the old and the new one that this
+ * very batch still brings are trimmed with it. */
+void horizon_move(struct line *l, struct batch *b)
+{
+	for (int g = 0; g < TALLY_GRAINS; g++) {
+		int64_t kept = retention_of(l->opt.conf, g);
+		if (kept == INT64_MAX || l->clock_us <= kept)
+			continue;
+		int64_t h = (l->clock_us - kept) / STEP_US * STEP_US;
+		if (h <= grain_horizon(l, g))
+			continue;
+		add_meta_row(l, b, g, h);
+		l->moved_horizon_us[g] = h;
+	}
+}
+
+int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site)
+{
+	return horizon_of(line, r, g, site);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share. Everything belongs to the line's thread unless marked otherwise. */
+#ifndef LINE_INTERNAL_H
+#define LINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "base/table.h"
+#include "line/line.h"
+#include "zone/zone.h"
+
+/* Counts of one site; a batch has them as what it adds, the line as what its store has. */
+struct site_terms {
+	int64_t stored, thinned, dropped, dead, lost;
+};
+
+/* A growing list of rows of one table; cells live in the batch's arena. */
+struct row_list {
+	const struct tally_table *table;
+	struct tally_cell **rows;
+	size_t n, cap;
+};
+
+/* Everything between two positions, on its way into one transaction. */
+struct batch {
+	struct arena arena;
+	struct tally_position from, to;
+	size_t events;          /* read into it, whatever became of them */
+	bool dirty;             /* there is something to commit */
+	int64_t begun_mono_us;  /* when its first event was read */
+	int64_t oldest_us;      /* record time of that event */
+	struct row_list *lists; /* one a table of the schema, in its order */
+	struct table terms;     /* site -> struct site_terms */
+	struct table days;      /* site and UTC day -> row of tally_revision */
+	struct tally_trim trim[TALLY_GRAINS * 64];
+	size_t ntrim;
+	struct tally_batch wire; /* what the ship sees */
+};
+
+enum line_state {
+	LINE_ASKING,  /* the ship was asked for the store's position */
+	LINE_READING, /* at work */
+	LINE_BURYING, /* a DEAD record is on its way to the disk */
+	LINE_STOPPED, /* an operator must act; asks again now and then */
+};
+
+struct line {
+	struct line_options opt;
+	struct ledger_line entry; /* what the ledger sees of us */
+	struct ship *ship;
+	struct plug_chain *chain;
+	struct spool_reader *reader;
+	struct gate *gate;
+	pthread_t thread;
+	bool running;
+	_Atomic bool quit, flush_now;
+	_Atomic int64_t drain_until_us;
+
+	enum line_state state;
+	int64_t ask_at_us; /* LINE_STOPPED: monotonic */
+	struct tally_position position;
+	uint64_t cursor;
+	int64_t clock_us; /* the log's: time of the last record read */
+	int64_t ticked_us;
+	const struct meta *meta;                /* the ship's; until its next REWIND report */
+	int64_t moved_horizon_us[TALLY_GRAINS]; /* what batches since then have moved the grain horizons to */
+	struct batch batches[2];
+	struct batch *filling, *flying; /* flying NULL: the ship is idle */
+	size_t buried;                  /* dead letters since the last commit */
+	struct ledger_request burial;
+	char burial_head[512];
+	_Atomic bool burial_done;
+
+	pthread_mutex_t lock; /* what other threads see: */
+	struct table terms;   /* site -> struct site_terms, as stored */
+	struct table in_hand; /* site -> events in batches, as an integer */
+	struct {
+		struct tally_position position, cursor;
+		uint64_t done;
+		bool known;
+		int64_t oldest_us; /* record time of the oldest event in hand, 0 = none */
+	} seen;
+	char trouble[512];
+	struct meta seen_meta;
+	struct arena meta_arena;
+	bool meta_known;
+	struct plug_set *next_plugins;
+	const struct conf *next_conf;
+};
+
+/* batch.c */
+void batch_open(struct batch *b, const struct schema *schema);
+void batch_reset(struct batch *b);
+void batch_free(struct batch *b);
+struct site_terms *batch_terms(struct batch *b, struct tally_str site);
+void batch_add_event(struct batch *b, const struct tally_event *ev);
+void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *ev, int code, const char *message);
+int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *row);
+/* Sorts, adds the rows that go with every batch, and fills b->wire. */
+void batch_close(struct line *l, struct batch *b);
+
+/* stage.c: a record's events through the stages into l->filling. */
+void stage_record(struct line *l, const struct spool_record *rec);
+void stage_flush(struct line *l);
+
+/* horizon.c */
+int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
+void horizon_move(struct line *l, struct batch *b);
+
+/* terms.c: what the store says this line has stored so far. */
+void terms_load(struct line *l);
+void terms_commit(struct line *l, const struct batch *b); /* lock held */
+void terms_lost(struct line *l, const struct spool_record *checkpoint);
+void terms_free_table(struct table *t);
+
+/* view.c: shows the present moment to other threads; `stored` (may be NULL) moves from in hand to stored in the same
+ * moment. */
+void view_publish(struct line *l, const struct batch *stored);
+
+#endif

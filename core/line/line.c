@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The line's thread. See line.h for the one rule that everything here follows. */
+#include "line/line.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "line/internal.h"
+#include "meter/meter.h"
+
+#define IDLE_US 500000
+#define ASK_AGAIN_US 30000000 /* a line that stopped looks again after this */
+#define BAD_ROWS_MIN 5        /* fewer bad rows than this between two commits are never a schema error */
+
+/* ---- trouble: what stands, in words, for /readyz and the log ---- */
+
+static void set_trouble(struct line *l, const char *text)
+{
+	pthread_mutex_lock(&l->lock);
+	bool news = strcmp(l->trouble, text) != 0;
+	snprintf(l->trouble, sizeof l->trouble, "%s", text);
+	pthread_mutex_unlock(&l->lock);
+	if (news && *text)
+		log_error("line", "%s: %s", l->opt.sink->name, text);
+}
+
+/* ---- starting over ---- */
+
+static void tell_ledger(struct line *l)
+{
+	bool idle = !l->flying && !l->filling->dirty;
+	bool known = l->state == LINE_READING;
+	struct ship_stats st;
+	ship_stats(l->ship, &st);
+	if (known) {
+		atomic_store(&l->entry.needed, l->position.lsn);
+		atomic_store(&l->entry.done, idle ? l->cursor : l->position.lsn);
+	}
+	atomic_store(&l->entry.unreachable, st.breaker_open || st.stopped || l->state == LINE_STOPPED);
+	view_publish(l, NULL);
+	ledger_line_moved(l->opt.ledger);
+}
+
+static void ask(struct line *l)
+{
+	l->state = LINE_ASKING;
+	l->flying = NULL;
+	batch_reset(&l->batches[0]);
+	batch_reset(&l->batches[1]);
+	l->filling = &l->batches[0];
+	plug_reset(l->chain);
+	ship_ask_position(l->ship);
+}
+
+static void stop(struct line *l, const char *why)
+{
+	set_trouble(l, why);
+	l->state = LINE_STOPPED;
+	l->ask_at_us = clock_mono_us() + ASK_AGAIN_US;
+	l->flying = NULL;
+	tell_ledger(l);
+}
+
+static void keep_meta(struct line *l, const struct meta *m)
+{
+	l->meta = m;
+	for (int g = 0; g < TALLY_GRAINS; g++)
+		l->moved_horizon_us[g] = INT64_MIN;
+	pthread_mutex_lock(&l->lock);
+	arena_reset(&l->meta_arena);
+	l->seen_meta = *m;
+	l->seen_meta.rollup_horizon_us = memcpy(arena_alloc(&l->meta_arena, m->nrollups * sizeof(int64_t) + 1),
+		m->rollup_horizon_us, m->nrollups * sizeof(int64_t));
+	l->meta_known = true;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* The first record at the oldest place kept is its segment's checkpoint. */
+static void count_lost(struct line *l)
+{
+	struct spool_record rec;
+	if (spool_reader_next(l->reader, &rec) == 1 && rec.type == SPOOL_CHECKPOINT)
+		terms_lost(l, &rec);
+	(void)!spool_reader_seek(l->reader, (struct tally_position){ 0, 0 });
+}
+
+static void start_at(struct line *l, struct tally_position pos)
+{
+	char words[400];
+	int rc = spool_reader_seek(l->reader, pos);
+	if (rc == -ENOENT) {
+		snprintf(words, sizeof words,
+			"store and data_dir have parted: the spool holds no record that ends at lsn %llu with the store's "
+			"mark; nothing is committed. Put the right data_dir or store back, or give this node a new identity "
+			"(tally spool adopt --as-new-node)",
+			(unsigned long long)pos.lsn);
+		stop(l, words);
+		return;
+	}
+	if (rc && rc != -ESTALE) {
+		snprintf(words, sizeof words, "the spool cannot be read at lsn %llu: %s", (unsigned long long)pos.lsn,
+			strerror(-rc));
+		stop(l, words);
+		return;
+	}
+	l->position = l->filling->from = l->filling->to = pos;
+	l->cursor = pos.lsn;
+	l->state = LINE_READING;
+	set_trouble(l, "");
+	terms_load(l);
+	if (rc == -ESTALE)
+		count_lost(l);
+	spool_reader_hold(l->reader, pos.lsn);
+	tell_ledger(l);
+}
+
+/* ---- what became of a batch ---- */
+
+static void meter_commit(struct line *l, const struct batch *b)
+{
+	struct tally_str name = str_of(l->opt.sink->name);
+	meter_add(meter_get(M_SINK_ROWS, name, STR(""), STR("")), (int64_t)b->lists[SCHEMA_EVENT].n);
+	meter_add(meter_get(M_SINK_DEAD, name, STR(""), STR("")), (int64_t)b->lists[SCHEMA_DEAD].n);
+}
+
+static void committed(struct line *l)
+{
+	struct batch *b = l->flying;
+	l->flying = NULL;
+	l->position = b->to;
+	l->buried = 0;
+	view_publish(l, b);
+	meter_commit(l, b);
+	batch_reset(b);
+	spool_reader_hold(l->reader, l->position.lsn);
+	tell_ledger(l);
+}
+
+static void burial_over(struct ledger_request *rq)
+{
+	struct line *l = rq->user;
+	atomic_store(&l->burial_done, true);
+	gate_knock(l->gate);
+}
+
+/* u32 0 is the ledger's; here: u16 name bytes, name, lsn, idx, code, u16 message bytes, message */
+static size_t burial_payload(struct line *l, const struct tally_cell *row, const struct ship_report *rep)
+{
+	char *p = l->burial_head;
+	size_t name = strlen(l->opt.sink->name), words = strlen(rep->message);
+	put_u16(p, (uint16_t)name);
+	memcpy(p + 2, l->opt.sink->name, name);
+	p += 2 + name;
+	put_u64(p, (uint64_t)row[EVC_LSN].v.i);
+	put_u32(p + 8, (uint32_t)row[EVC_IDX].v.i);
+	put_u32(p + 12, (uint32_t)rep->code);
+	put_u16(p + 16, (uint16_t)words);
+	memcpy(p + 18, rep->message, words);
+	return (size_t)(p + 18 + words - l->burial_head);
+}
+
+static void bury(struct line *l, const struct ship_report *rep)
+{
+	const struct tally_rows *rows = &l->flying->wire.rows[rep->rows_index];
+	if (rows->table != l->opt.schema->tables[SCHEMA_EVENT]) {
+		char words[400];
+		snprintf(words, sizeof words,
+			"the store refuses a row of %s (%d: %s): the schema is not ours; nothing is lost",
+			rows->table->name, rep->code, rep->message);
+		stop(l, words);
+		return;
+	}
+	if (++l->buried > BAD_ROWS_MIN && l->buried * 100 > l->flying->events) {
+		stop(l, "more than 1 % of the rows are refused: that is a schema error, not bad events; see the log");
+		l->buried = 0;
+		return;
+	}
+	const struct tally_cell *row = rows->cells + rep->row * rows->table->ncolumns;
+	log_warn("line", "%s: event lsn %lld idx %lld becomes a dead letter (%d: %s)", l->opt.sink->name,
+		(long long)row[EVC_LSN].v.i, (long long)row[EVC_IDX].v.i, rep->code, rep->message);
+	l->burial = (struct ledger_request){
+		.kind = LEDGER_DEAD,
+		.ack = CONF_ACK_DURABLE,
+		.door = "line",
+		.done = burial_over,
+		.user = l,
+	};
+	l->burial.head = str_make(l->burial_head, burial_payload(l, row, rep));
+	atomic_store(&l->burial_done, false);
+	l->state = LINE_BURYING;
+	l->flying = NULL;
+	if (!ledger_post(l->opt.ledger, &l->burial))
+		atomic_store(&l->burial_done, true); /* ring full: the row is refused again and comes back here */
+}
+
+static void take_report(struct line *l, const struct ship_report *rep)
+{
+	switch (rep->outcome) {
+	case SHIP_STORED:
+		if (rep->recovered)
+			log_info("line", "%s: a commit without an answer was found done at lsn %llu", l->opt.sink->name,
+				(unsigned long long)rep->position.lsn);
+		committed(l);
+		return;
+	case SHIP_REWIND:
+		if (l->state != LINE_ASKING) {
+			ask(l);
+			return;
+		}
+		keep_meta(l, rep->meta);
+		start_at(l, rep->position);
+		return;
+	case SHIP_BAD_ROW:
+		bury(l, rep);
+		return;
+	case SHIP_CLOSED:
+		return;
+	}
+}
+
+/* ---- filling and sending ---- */
+
+static bool is_due(const struct line *l, int64_t now)
+{
+	const struct batch *b = l->filling;
+	return b->dirty && (b->events >= l->opt.sink->batch || now - b->begun_mono_us >= l->opt.sink->flush_us ||
+				   atomic_load(&l->flush_now));
+}
+
+static void take_reload(struct line *l)
+{
+	pthread_mutex_lock(&l->lock);
+	struct plug_set *set = l->next_plugins;
+	const struct conf *conf = l->next_conf;
+	l->next_plugins = NULL;
+	pthread_mutex_unlock(&l->lock);
+	if (!set)
+		return;
+	struct plug_chain *chain;
+	char why[512];
+	if (plug_chain_open(set, conf, TALLY_LINE, l, false, &chain, why)) {
+		log_error("line", "%s: the new pipeline was not taken: %s", l->opt.sink->name, why);
+		return;
+	}
+	plug_chain_close(l->chain);
+	l->chain = chain;
+	l->opt.plugins = set;
+	l->opt.conf = conf;
+}
+
+static void send(struct line *l)
+{
+	struct batch *b = l->filling;
+	stage_flush(l);
+	horizon_move(l, b);
+	batch_close(l, b);
+	l->flying = b;
+	l->filling = &l->batches[b == &l->batches[0]];
+	l->filling->from = l->filling->to = b->to;
+	ship_send(l->ship, &b->wire);
+	take_reload(l); /* the stages are empty between two batches */
+}
+
+/* One record into the batch. False: there is none at the moment. */
+static bool read_one(struct line *l)
+{
+	struct spool_record rec;
+	int rc = spool_reader_next(l->reader, &rec);
+	if (rc == 1) {
+		stage_record(l, &rec);
+		return true;
+	}
+	if (rc < 0)
+		stop(l, "the spool cannot be read; see the log and `tally spool check`");
+	return false;
+}
+
+/* Reads until the batch is full, due, or nothing is left. True: it did something. */
+static bool work(struct line *l)
+{
+	bool busy = false;
+	int64_t now = clock_mono_us();
+	while (l->state == LINE_READING && l->filling->events < l->opt.sink->batch && !is_due(l, now) && read_one(l)) {
+		busy = true;
+		now = clock_mono_us();
+	}
+	if (l->state == LINE_READING && !l->flying && is_due(l, now)) {
+		send(l);
+		busy = true;
+	}
+	if (!l->flying && !l->filling->dirty)
+		atomic_store(&l->flush_now, false);
+	return busy;
+}
+
+static int64_t sleep_for(const struct line *l)
+{
+	const struct batch *b = l->filling;
+	if (l->state != LINE_READING || l->flying || !b->dirty)
+		return IDLE_US;
+	int64_t left = b->begun_mono_us + l->opt.sink->flush_us - clock_mono_us();
+	return left > 0 ? left : 1;
+}
+
+static void step(struct line *l)
+{
+	struct ship_report rep;
+	if (ship_report(l->ship, &rep))
+		take_report(l, &rep);
+	if (l->state == LINE_BURYING && atomic_load(&l->burial_done))
+		ask(l);
+	if (l->state == LINE_STOPPED && clock_mono_us() >= l->ask_at_us)
+		ask(l);
+	if (l->state == LINE_READING && work(l))
+		return;
+	tell_ledger(l);
+	gate_wait(l->gate, sleep_for(l));
+}
+
+static bool may_end(const struct line *l)
+{
+	if (!atomic_load(&l->quit))
+		return false;
+	bool idle = l->state == LINE_READING && !l->flying && !l->filling->dirty &&
+		    l->cursor >= spool_durable(ledger_spool(l->opt.ledger));
+	return idle || clock_mono_us() >= atomic_load(&l->drain_until_us);
+}
+
+static void *line_main(void *arg)
+{
+	struct line *l = arg;
+	ask(l);
+	while (!may_end(l))
+		step(l);
+	return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static void knock(void *arg)
+{
+	gate_knock(((struct line *)arg)->gate);
+}
+
+int line_open(const struct line_options *opt, struct line **out, char why[512])
+{
+	struct line *l = calloc(1, sizeof *l);
+	MUST(l != NULL);
+	l->opt = *opt;
+	l->entry.name = opt->sink->name;
+	l->gate = gate_open();
+	pthread_mutex_init(&l->lock, NULL);
+	arena_init(&l->meta_arena, 0);
+	batch_open(&l->batches[0], opt->schema);
+	batch_open(&l->batches[1], opt->schema);
+	l->filling = &l->batches[0];
+	int rc = ship_open(plug_set_sink(opt->plugins, opt->sink->plugin), opt->sink, opt->conf, opt->schema,
+		opt->node_uuid, &l->ship, why);
+	if (!rc)
+		rc = plug_chain_open(opt->plugins, opt->conf, TALLY_LINE, l, true, &l->chain, why);
+	if (rc) {
+		line_close(l, 0);
+		return rc;
+	}
+	l->reader = spool_reader_open(ledger_spool(opt->ledger));
+	spool_reader_hold(l->reader, 0);
+	ship_on_report(l->ship, knock, l);
+	ledger_add_line(opt->ledger, &l->entry);
+	*out = l;
+	return 0;
+}
+
+void line_run(struct line *l)
+{
+	MUST(pthread_create(&l->thread, NULL, line_main, l) == 0);
+	l->running = true;
+}
+
+void line_wake(struct line *l)
+{
+	gate_knock(l->gate);
+}
+
+void line_flush(struct line *l)
+{
+	atomic_store(&l->flush_now, true);
+	ship_nudge(l->ship);
+	gate_knock(l->gate);
+}
+
+void line_reload(struct line *l, struct plug_set *plugins, const struct conf *conf)
+{
+	pthread_mutex_lock(&l->lock);
+	l->next_plugins = plugins;
+	l->next_conf = conf;
+	pthread_mutex_unlock(&l->lock);
+	gate_knock(l->gate);
+}
+
+void line_close(struct line *l, int64_t drain_us)
+{
+	if (l->running) {
+		atomic_store(&l->drain_until_us, clock_mono_us() + drain_us);
+		atomic_store(&l->quit, true);
+		line_flush(l);
+		pthread_join(l->thread, NULL);
+	}
+	if (l->ship)
+		ship_close(l->ship);
+	if (l->chain)
+		plug_chain_close(l->chain);
+	if (l->reader)
+		spool_reader_close(l->reader);
+	batch_free(&l->batches[0]);
+	batch_free(&l->batches[1]);
+	terms_free_table(&l->terms);
+	table_free(&l->in_hand);
+	arena_free(&l->meta_arena);
+	gate_close(l->gate);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}

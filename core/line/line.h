@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A line: one per sink. Reads durable records from the spool, runs the stages over their events, and hands batches to
+ * its ship; while one batch is being written it fills the next.
+ *
+ * The place of a line is the row that its store keeps. Whatever is not a plain commit ends the same way: both batches
+ * and the state of all stages are thrown away, the row is read again, and the line starts there. */
+#ifndef LINE_LINE_H
+#define LINE_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "conf/conf.h"
+#include "ledger/ledger.h"
+#include "plug/plug.h"
+#include "ship/ship.h"
+
+struct line;
+
+struct line_options {
+	const struct conf *conf;
+	const struct conf_sink *sink;
+	const char *node_uuid;
+	struct plug_set *plugins;
+	struct ledger *ledger;
+	const struct schema *schema; /* of the declared rollups; outlives the line */
+};
+
+/* Opens the sink (its options are checked, nothing is connected) and the stages. Registers with the ledger. */
+must_check int line_open(const struct line_options *opt, struct line **out, char why[512]);
+
+void line_run(struct line *l);
+
+/* [any thread] More records are durable. */
+void line_wake(struct line *l);
+
+/* [any thread] Commits what it has now instead of at the end of the flush interval, and tries a failing store now. */
+void line_flush(struct line *l);
+
+/* [any thread] a new pipeline, taken between two batches. */
+void line_reload(struct line *l, struct plug_set *plugins, const struct conf *conf);
+
+/* Terms of a line for one site: taken = stored + thinned + dropped + dead + lost + in_flight. */
+struct line_site {
+	struct tally_str site; /* in the arena of the view */
+	int64_t stored, thinned, dropped, dead, lost;
+	int64_t in_flight; /* in batches in hand; what is still in the spool is added by the reader of the view */
+};
+
+struct line_view {
+	const char *name, *sink;
+	struct tally_position position; /* committed */
+	struct tally_position cursor;   /* read from the spool up to here */
+	bool known;                     /* the store was seen: the sites' terms are its own */
+	uint64_t done;
+	double lag_seconds;
+	const char *trouble; /* NULL, or a sentence: what stands, and the remedy */
+	struct ship_stats ship;
+	const struct line_site *sites;
+	size_t nsites;
+};
+
+/* [any thread] A consistent moment of the line; strings live in the arena. */
+void line_view(struct line *l, struct arena *a, struct line_view *out);
+
+/* For plug_services; owner is the line. [line] */
+int line_plug_emit(void *line, const struct tally_row *row);
+int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
+
+/* [any thread] The store's memory of horizons as of the last start of the line; false until it was seen. */
+bool line_meta(struct line *l, struct arena *a, struct meta *out);
+
+const struct tally_sink *line_sink(const struct line *l);
+void *line_sink_self(const struct line *l);
+const char *line_name(const struct line *l);
+
+/* Stops after committing what is durable, or after drain_us at the latest. */
+void line_close(struct line *l, int64_t drain_us);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One record's events through the stages into the batch that is being filled. */
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "event/event.h"
+#include "line/internal.h"
+#include "meter/meter.h"
+#include "spool/payload.h"
+
+#define TICK_US 1000000
+
+/* The events of a record, and which of them were taken (NULL = all). */
+struct events {
+	struct tally_str forms;
+	uint32_t n;
+	const char *verdicts;
+};
+
+static bool skip_sized(struct tally_str *p)
+{
+	if (p->len < 4 || p->len - 4 < get_u32(p->ptr))
+		return false;
+	size_t n = 4 + (size_t)get_u32(p->ptr);
+	*p = str_make(p->ptr + n, p->len - n);
+	return true;
+}
+
+static bool open_forms(struct tally_str p, struct events *out)
+{
+	if (!skip_sized(&p) || p.len < 4)
+		return false;
+	*out = (struct events){ .forms = str_make(p.ptr + 4, p.len - 4), .n = get_u32(p.ptr) };
+	return true;
+}
+
+/* A RELEASE: the events stand in the pending record that it names. */
+static bool open_release(struct line *l, struct tally_str p, struct events *out)
+{
+	struct spool_record redis;
+	if (!skip_sized(&p) || p.len < 12 || p.len - 12 < get_u32(p.ptr + 8))
+		return false;
+	if (spool_reader_at(l->reader, get_u64(p.ptr), &redis))
+		return false;
+	if (!open_forms(str_make(redis.payload, redis.len), out) || out->n != get_u32(p.ptr + 8))
+		return false;
+	out->verdicts = p.ptr + 12;
+	return true;
+}
+
+static bool open_events(struct line *l, const struct spool_record *rec, struct events *out)
+{
+	struct tally_str p = { rec->payload, rec->len };
+	*out = (struct events){ 0 };
+	if (rec->type == SPOOL_EVENTS)
+		return open_forms(p, out);
+	if (rec->type == SPOOL_RELEASE)
+		return open_release(l, p, out);
+	return true;
+}
+
+/* ---- one event ---- */
+
+static const struct ledger_dead *find_dead(const struct line *l, const struct tally_event *ev)
+{
+	for (const struct ledger_dead *d = ledger_dead(l->opt.ledger); d; d = d->next)
+		if (d->lsn == ev->lsn && d->idx == ev->idx && strcmp(d->line, l->opt.sink->name) == 0)
+			return d;
+	return NULL;
+}
+
+static void count_dropped(const struct plug_verdict *v)
+{
+	meter_add(meter_get(M_DROPPED, str_of(v->plugin), str_of(v->reason), STR("")), 1);
+}
+
+static void stage_event(struct line *l, struct tally_event *ev)
+{
+	struct batch *b = l->filling;
+	struct plug_verdict v = { "", "", 0 };
+	const struct ledger_dead *dead = find_dead(l, ev);
+	if (dead) {
+		batch_add_dead(l, b, ev, dead->code, dead->message);
+		return;
+	}
+	int rc = plug_event(l->chain, &b->arena, ev, &v);
+	if (rc == TALLY_PASS) {
+		batch_add_event(b, ev);
+	} else if (rc < 0) {
+		batch_add_dead(l, b, ev, -rc, arena_printf(&b->arena, "refused by plugin %s", v.plugin));
+	} else {
+		batch_terms(b, ev->site)->dropped++;
+		count_dropped(&v);
+	}
+}
+
+static void note_begin(struct line *l, struct batch *b)
+{
+	if (b->dirty)
+		return;
+	b->dirty = true;
+	b->begun_mono_us = clock_mono_us();
+	b->oldest_us = l->clock_us;
+}
+
+static void stage_events(struct line *l, const struct spool_record *rec, struct events *es)
+{
+	struct batch *b = l->filling;
+	struct tally_str p = es->forms;
+	/* The record's bytes are the reader's and die with the next read; the batch keeps its own copy. */
+	p.ptr = arena_copy(&b->arena, p.ptr, p.len);
+	const char *verdicts = es->verdicts ? arena_copy(&b->arena, es->verdicts, es->n) : NULL;
+	for (uint32_t i = 0; i < es->n; i++) {
+		struct tally_event ev;
+		int64_t used = event_decode(p.ptr, p.len, &b->arena, &ev);
+		if (used < 0) {
+			log_error("line",
+				"%s: event %u of the record at lsn %llu cannot be read; the rest of it is skipped",
+				l->opt.sink->name, i, (unsigned long long)rec->lsn);
+			return;
+		}
+		p = str_make(p.ptr + used, p.len - (size_t)used);
+		if (verdicts && verdicts[i] != PAYLOAD_TAKEN)
+			continue;
+		note_begin(l, b);
+		ev.lsn = rec->lsn;
+		ev.idx = i;
+		ev.received_us = rec->time_us;
+		b->events++;
+		stage_event(l, &ev);
+	}
+}
+
+static void tick(struct line *l, int64_t time_us)
+{
+	if (time_us > l->clock_us)
+		l->clock_us = time_us;
+	if (l->clock_us - l->ticked_us < TICK_US)
+		return;
+	l->ticked_us = l->clock_us;
+	(void)!plug_tick(l->chain, l->clock_us);
+}
+
+void stage_record(struct line *l, const struct spool_record *rec)
+{
+	struct events es;
+	tick(l, rec->time_us);
+	if (!open_events(l, rec, &es))
+		log_error("line", "%s: the record at lsn %llu cannot be read; it is skipped", l->opt.sink->name,
+			(unsigned long long)rec->lsn);
+	else if (es.n)
+		stage_events(l, rec, &es);
+	l->filling->to = (struct tally_position){ rec->end, rec->mark };
+	l->cursor = rec->end;
+}
+
+void stage_flush(struct line *l)
+{
+	if (plug_flush(l->chain, &l->filling->arena))
+		log_error("line", "%s: a plugin's flush failed; its rows of this batch are missing", l->opt.sink->name);
+}
