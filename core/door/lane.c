@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "door/lane.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "door/internal.h"
+
+#define RETRY_MS 2
+
+struct lane {
+	struct lane_options opt;
+	_Atomic(const struct conf *) conf;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_timer_t retry;
+	struct http_server *server;
+	pthread_t thread;
+	bool running, closing;
+
+	_Atomic(struct lane_job *) posted; /* newest first */
+	struct ledger_call *waiting, **waiting_last;
+
+	_Atomic bool stop;
+	int64_t drain_us;
+	pthread_mutex_t stats_lock;
+	struct http_stats stats;
+};
+
+const struct conf *lane_conf(const struct lane *ln)
+{
+	return atomic_load(&ln->conf);
+}
+
+/* ---- jobs from other threads ---- */
+
+void lane_post(struct lane *ln, struct lane_job *job)
+{
+	job->next = atomic_load(&ln->posted);
+	while (!atomic_compare_exchange_weak(&ln->posted, &job->next, job))
+		;
+	uv_async_send(&ln->wake);
+}
+
+static struct lane_job *take_posted(struct lane *ln)
+{
+	struct lane_job *newest = atomic_exchange(&ln->posted, (struct lane_job *)NULL), *oldest = NULL;
+	while (newest) {
+		struct lane_job *next = newest->next;
+		newest->next = oldest;
+		oldest = newest;
+		newest = next;
+	}
+	return oldest;
+}
+
+static void server_closed(void *arg)
+{
+	struct lane *ln = arg;
+	ln->server = NULL;
+	uv_close((uv_handle_t *)&ln->wake, NULL);
+	uv_close((uv_handle_t *)&ln->retry, NULL);
+}
+
+static void publish_stats(struct lane *ln)
+{
+	pthread_mutex_lock(&ln->stats_lock);
+	if (ln->server)
+		http_server_stats(ln->server, &ln->stats);
+	pthread_mutex_unlock(&ln->stats_lock);
+}
+
+static void on_wake(uv_async_t *h)
+{
+	struct lane *ln = h->data;
+	for (struct lane_job *job = take_posted(ln), *next; job; job = next) {
+		next = job->next;
+		job->fn(job);
+	}
+	if (atomic_load(&ln->stop) && !ln->closing) {
+		ln->closing = true;
+		http_server_close(ln->server, ln->drain_us, server_closed, ln);
+	}
+}
+
+/* ---- the ledger ---- */
+
+static void run_over(struct lane_job *job)
+{
+	struct ledger_call *call = (struct ledger_call *)((char *)job - offsetof(struct ledger_call, job));
+	call->over(call);
+}
+
+/* [ledger] */
+static void ledger_done(struct ledger_request *rq)
+{
+	struct ledger_call *call = (struct ledger_call *)((char *)rq - offsetof(struct ledger_call, rq));
+	lane_post(call->lane, &call->job);
+}
+
+static void on_retry(uv_timer_t *h)
+{
+	struct lane *ln = h->data;
+	while (ln->waiting) {
+		struct ledger_call *call = ln->waiting;
+		struct ledger_call *next = call->waiting;
+		if (!ledger_post(ln->opt.ledger, &call->rq))
+			return;
+		ln->waiting = next;
+	}
+	ln->waiting_last = &ln->waiting;
+	uv_timer_stop(&ln->retry);
+	if (ln->server)
+		http_server_pause(ln->server, false);
+}
+
+void lane_call_ledger(struct lane *ln, struct ledger_call *call)
+{
+	call->lane = ln;
+	call->job.fn = run_over;
+	call->rq.done = ledger_done;
+	call->waiting = NULL;
+	if (!ln->waiting && ledger_post(ln->opt.ledger, &call->rq))
+		return;
+	if (!ln->waiting) {
+		http_server_pause(ln->server, true);
+		uv_timer_start(&ln->retry, on_retry, RETRY_MS, RETRY_MS);
+	}
+	*ln->waiting_last = call;
+	ln->waiting_last = &call->waiting;
+}
+
+/* ---- routes ---- */
+
+typedef void (*route_fn)(struct lane *ln, struct http_request *rq);
+
+static const struct {
+	const char *method, *path;
+	route_fn fn;
+} routes[] = {
+	{ "POST", "/v1/events", ingest_post },
+	{ "OPTIONS", "/v1/events", cors_preflight },
+	{ "GET", "/v1/pixel.gif", pixel_get },
+};
+
+static bool is_door_path(const struct http_request *rq)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+		if (str_eq(rq->path, str_of(routes[i].path)))
+			return true;
+	return false;
+}
+
+static void handle(struct http_request *rq)
+{
+	struct lane *ln = rq->lane;
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+		if (str_eq(rq->path, str_of(routes[i].path)) && str_eq(rq->method, str_of(routes[i].method))) {
+			routes[i].fn(ln, rq);
+			return;
+		}
+	if (is_door_path(rq)) {
+		http_problem(rq, 405, "method_not_allowed", 0, "%.*s does not take %.*s", (int)rq->path.len,
+			rq->path.ptr, (int)rq->method.len, rq->method.ptr);
+		return;
+	}
+	ln->opt.other(ln->opt.other_arg, ln, rq);
+}
+
+static const struct event_site *site_of(void *arg, struct tally_str name)
+{
+	static _Thread_local struct event_site site;
+	const struct conf_site *s = conf_site(arg, name);
+	site = (struct event_site){ s->past_us, s->future_us };
+	return &site;
+}
+
+void lane_event_context(struct lane *ln, struct http_request *rq, struct event_context *cx)
+{
+	const struct conf *c = lane_conf(ln);
+	*cx = (struct event_context){
+		.limits = { c->limits.event, (unsigned)c->limits.depth, c->limits.events },
+		.default_site = STR("default"),
+		.default_visitor = visitor_of(ln, rq),
+		.now_us = clock_wall_us(),
+		.site = site_of,
+		.site_arg = (void *)(uintptr_t)c,
+	};
+}
+
+/* ---- life ---- */
+
+static void on_stats(uv_prepare_t *h)
+{
+	publish_stats(h->data);
+}
+
+static struct http_limits limits_of(const struct conf *c)
+{
+	return (struct http_limits){
+		.head_bytes = 16 * 1024,
+		.head_fields = 64,
+		.body_bytes = c->limits.body,
+		.inflated_bytes = c->limits.inflated,
+		.inflate_ratio = (unsigned)c->limits.ratio,
+		.connections = (unsigned)c->limits.connections,
+		.header_timeout_us = c->limits.header_timeout_us,
+		.body_timeout_us = c->limits.header_timeout_us,
+		.idle_timeout_us = c->limits.idle_timeout_us,
+	};
+}
+
+int lane_open(const struct lane_options *opt, struct lane **out, char why[256])
+{
+	struct lane *ln = calloc(1, sizeof *ln);
+	MUST(ln != NULL);
+	ln->opt = *opt;
+	atomic_store(&ln->conf, opt->conf);
+	ln->waiting_last = &ln->waiting;
+	pthread_mutex_init(&ln->stats_lock, NULL);
+	MUST(uv_loop_init(&ln->loop) == 0);
+	MUST(uv_async_init(&ln->loop, &ln->wake, on_wake) == 0);
+	MUST(uv_timer_init(&ln->loop, &ln->retry) == 0);
+	ln->wake.data = ln->retry.data = ln;
+	struct http_limits limits = limits_of(opt->conf);
+	int rc = http_server_open(&ln->loop, opt->address, opt->reuse_port, &limits, handle, ln, &ln->server, why);
+	if (rc) {
+		server_closed(ln);
+		uv_run(&ln->loop, UV_RUN_DEFAULT);
+		lane_join(ln);
+		return rc;
+	}
+	*out = ln;
+	return 0;
+}
+
+static void *lane_main(void *arg)
+{
+	struct lane *ln = arg;
+	uv_prepare_t stats;
+	uv_prepare_init(&ln->loop, &stats);
+	stats.data = ln;
+	uv_prepare_start(&stats, on_stats);
+	uv_unref((uv_handle_t *)&stats);
+	uv_run(&ln->loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&stats, NULL);
+	uv_run(&ln->loop, UV_RUN_DEFAULT);
+	return NULL;
+}
+
+void lane_run(struct lane *ln)
+{
+	MUST(pthread_create(&ln->thread, NULL, lane_main, ln) == 0);
+	ln->running = true;
+}
+
+int lane_port(const struct lane *ln)
+{
+	return http_server_port(ln->server);
+}
+
+void lane_reload(struct lane *ln, const struct conf *conf)
+{
+	atomic_store(&ln->conf, conf);
+}
+
+void lane_stats(const struct lane *ln, struct http_stats *out)
+{
+	pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&ln->stats_lock);
+	*out = ln->stats;
+	pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&ln->stats_lock);
+}
+
+bool lane_is_admin(const struct lane *ln)
+{
+	return ln->opt.admin;
+}
+
+void lane_stop(struct lane *ln, int64_t drain_us)
+{
+	ln->drain_us = drain_us;
+	atomic_store(&ln->stop, true);
+	uv_async_send(&ln->wake);
+}
+
+void lane_join(struct lane *ln)
+{
+	if (ln->running)
+		pthread_join(ln->thread, NULL);
+	uv_loop_close(&ln->loop);
+	pthread_mutex_destroy(&ln->stats_lock);
+	free(ln);
+}
