@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order in which the parts open, as a table; closing walks it backwards. */
+#include "main/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "main/front.h"
+#include "main/show.h"
+#include "meter/meter.h"
+#include "zone/zone.h"
+
+#define DRAIN_US 10000000 /* what is under way gets this long at the end */
+
+/* ---- the parts ---- */
+
+static int open_conf(struct daemon *d)
+{
+	return check_conf(d->conf, d->why);
+}
+
+static void close_conf(struct daemon *d)
+{
+	while (d->retired) {
+		struct retired *r = d->retired;
+		d->retired = r->next;
+		conf_free(r->conf);
+		free(r);
+	}
+	conf_free(d->conf);
+}
+
+static int open_node(struct daemon *d)
+{
+	int rc = node_open(d->conf->data_dir, &d->node, d->why);
+	return rc ? rc : visitor_setup(d->conf->data_dir, d->why);
+}
+
+static int open_plugins(struct daemon *d)
+{
+	front_services(d);
+	int rc = plug_set_open(d->conf, NULL, &d->plugins, d->why);
+	if (rc)
+		return rc;
+	const struct tally_rollup *rollups;
+	size_t n = plug_set_rollups(d->plugins, &rollups);
+	arena_init(&d->arena, 0);
+	d->schema = schema_make(&d->arena, rollups, n);
+	return 0;
+}
+
+static void close_plugins(struct daemon *d)
+{
+	for (struct retired *r = d->retired; r; r = r->next)
+		plug_set_unref(r->plugins);
+	plug_set_unref(d->plugins);
+	arena_free(&d->arena);
+}
+
+static int open_ledger(struct daemon *d)
+{
+	struct ledger_options opt = { .conf = d->conf, .node = d->node.uuid, .plugins = d->plugins };
+	return ledger_open(&opt, &d->ledger, d->why);
+}
+
+static void close_ledger(struct daemon *d)
+{
+	ledger_close(d->ledger);
+}
+
+static void on_durable(void *arg)
+{
+	struct daemon *d = arg;
+	for (size_t i = 0; i < d->nlines; i++)
+		line_wake(d->lines[i]);
+}
+
+static int open_line(struct daemon *d, const struct conf_sink *sink)
+{
+	struct line_options opt = {
+		.conf = d->conf,
+		.sink = sink,
+		.node_uuid = d->node.text,
+		.plugins = d->plugins,
+		.ledger = d->ledger,
+		.schema = d->schema,
+	};
+	if (!plug_set_sink(d->plugins, sink->plugin)) {
+		snprintf(d->why, sizeof d->why, "%s: there is no sink \"%s\" in %s", sink->place, sink->plugin,
+			d->conf->plugin_dir);
+		return -EINVAL;
+	}
+	return line_open(&opt, &d->lines[d->nlines], d->why);
+}
+
+/* The ledger has stopped, so nothing comes any more: each line stores what is durable. */
+static void close_lines(struct daemon *d)
+{
+	for (size_t i = 0; i < d->nlines; i++)
+		line_close(d->lines[i], DRAIN_US);
+	free(d->lines);
+}
+
+static int open_lines(struct daemon *d)
+{
+	d->lines = calloc(d->conf->nsinks + 1, sizeof *d->lines);
+	MUST(d->lines != NULL);
+	for (size_t i = 0; i < d->conf->nsinks; i++) {
+		int rc = open_line(d, &d->conf->sinks[i]);
+		if (rc) {
+			close_lines(d);
+			return rc;
+		}
+		d->nlines++;
+	}
+	spool_on_durable(ledger_spool(d->ledger), on_durable, d);
+	return 0;
+}
+
+static int open_desk(struct daemon *d)
+{
+	return front_desk_open(d);
+}
+
+static void close_desk(struct daemon *d)
+{
+	front_desk_close(d);
+}
+
+/* From here on events can come; the lines run before the first one. */
+static int run_stations(struct daemon *d)
+{
+	ledger_run(d->ledger);
+	for (size_t i = 0; i < d->nlines; i++)
+		line_run(d->lines[i]);
+	return 0;
+}
+
+static void close_sources(struct daemon *d)
+{
+	for (size_t i = 0; i < d->nsources; i++)
+		redis_source_close(d->sources[i]);
+	free(d->sources);
+}
+
+/* Before the ledger runs: pending batches of the lists are taken over. */
+static int open_sources(struct daemon *d)
+{
+	d->sources = calloc(d->conf->nsources + 1, sizeof *d->sources);
+	MUST(d->sources != NULL);
+	for (size_t i = 0; i < d->conf->nsources; i++) {
+		struct redis_options opt = {
+			.conf = d->conf, .source = &d->conf->sources[i], .node_uuid = d->node.text, .ledger = d->ledger
+		};
+		int rc = redis_source_open(&opt, &d->sources[i], d->why);
+		if (rc) {
+			close_sources(d);
+			return rc;
+		}
+		d->nsources++;
+	}
+	return 0;
+}
+
+static int run_sources(struct daemon *d)
+{
+	for (size_t i = 0; i < d->nsources; i++)
+		redis_source_run(d->sources[i]);
+	return 0;
+}
+
+static void stop_stations(struct daemon *d)
+{
+	ledger_stop(d->ledger);
+}
+
+static int open_lane(struct daemon *d, const char *address, bool shared, bool admin)
+{
+	struct lane_options opt = {
+		.conf = d->conf,
+		.ledger = d->ledger,
+		.address = address,
+		.reuse_port = shared,
+		.admin = admin,
+		.other = front_other,
+		.other_arg = d,
+	};
+	int rc = lane_open(&opt, &d->lanes[d->nlanes], d->why);
+	if (!rc)
+		d->nlanes++;
+	return rc;
+}
+
+static void close_lanes(struct daemon *d)
+{
+	for (size_t i = 0; i < d->nlanes; i++)
+		lane_stop(d->lanes[i], DRAIN_US / 2);
+	for (size_t i = 0; i < d->nlanes; i++)
+		lane_join(d->lanes[i]);
+	d->nlanes = 0;
+}
+
+static size_t lane_count(const struct daemon *d)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = d->conf->lanes ? d->conf->lanes : (size_t)(cores > 0 ? cores : 1);
+	return n < LANES_MAX ? n : LANES_MAX;
+}
+
+static int open_lanes(struct daemon *d)
+{
+	size_t n = lane_count(d);
+	int rc = 0;
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = open_lane(d, d->conf->listen, n > 1, false);
+	if (!rc)
+		rc = open_lane(d, d->conf->admin, false, true);
+	if (rc)
+		close_lanes(d);
+	for (size_t i = 0; i < d->nlanes; i++)
+		lane_run(d->lanes[i]);
+	if (!rc)
+		log_info("door", "listening on %s (%zu lanes, port %d), admin on %s", d->conf->listen, n,
+			lane_port(d->lanes[0]), d->conf->admin);
+	return rc;
+}
+
+/* ---- the table ---- */
+
+static const struct part {
+	const char *name;
+	int (*open)(struct daemon *d);
+	void (*close)(struct daemon *d);
+} parts[] = {
+	{ "configuration", open_conf, close_conf },
+	{ "node", open_node, NULL },
+	{ "plugins", open_plugins, close_plugins },
+	{ "ledger", open_ledger, close_ledger },
+	{ "lines", open_lines, close_lines },
+	{ "desk", open_desk, close_desk },
+	{ "redis", open_sources, NULL },
+	{ "stations", run_stations, stop_stations },
+	{ "sources", run_sources, close_sources },
+	{ "doors", open_lanes, close_lanes },
+};
+
+static void close_from(struct daemon *d, size_t n)
+{
+	while (n--)
+		if (parts[n].close)
+			parts[n].close(d);
+}
+
+int daemon_open(struct daemon *d)
+{
+	d->began_us = clock_wall_us();
+	pthread_mutex_init(&d->reload_lock, NULL);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (parts[i].open(d) == 0)
+			continue;
+		log_error(parts[i].name, "%s", d->why);
+		close_from(d, i);
+		return 1;
+	}
+	log_info("tallyd", "ready: node %s, data in %s", d->node.text, d->conf->data_dir);
+	return 0;
+}
+
+void daemon_close(struct daemon *d)
+{
+	log_info("tallyd", "stopping: doors close, what was taken is stored");
+	close_from(d, sizeof parts / sizeof *parts);
+	log_info("tallyd", "stopped");
+}

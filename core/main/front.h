@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands between the doors and the desk, which never meet: requests one way, answers the other. Also the services
+ * that plugins are lent by the stations. */
+#ifndef MAIN_FRONT_H
+#define MAIN_FRONT_H
+
+#include "main/daemon.h"
+
+/* Before the first chain is opened. */
+void front_services(struct daemon *d);
+
+int front_desk_open(struct daemon *d);
+void front_desk_close(struct daemon *d);
+
+/* [lane] lane_options.other */
+void front_other(void *daemon, struct lane *lane, struct http_request *rq);
+
+#endif

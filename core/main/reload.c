@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reload: all or nothing. Everything new is opened beside the old; only when all of it stands do the stations take it,
+ * each at a moment of its own between two groups, batches or requests. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "main/daemon.h"
+#include "main/show.h"
+
+/* Opens and closes a chain of every station, so that a plugin that cannot run is known before anything is taken. */
+static int try_chains(struct plug_set *set, const struct conf *c, char why[512])
+{
+	static const enum tally_station stations[] = { TALLY_LINE, TALLY_DESK };
+	int rc = 0;
+	for (size_t i = 0; !rc && i < sizeof stations / sizeof *stations; i++) {
+		struct plug_chain *chain;
+		rc = plug_chain_open(set, c, stations[i], NULL, false, &chain, why);
+		if (!rc)
+			plug_chain_close(chain);
+	}
+	return rc;
+}
+
+static int load(struct daemon *d, struct conf **conf, struct plug_set **set, char why[512])
+{
+	struct conf_error err;
+	struct arena a;
+	*conf = NULL;
+	*set = NULL;
+	if (conf_load(d->args.config, d->args.data_dir, d->args.plugin_dir, conf, &err)) {
+		snprintf(why, 512, "%s", err.text);
+		return -EINVAL;
+	}
+	arena_init(&a, 0);
+	struct tally_str restart = conf_restart_needed(d->conf, *conf, &a);
+	if (restart.len)
+		snprintf(why, 512, "these options changed and need a restart: %.*s; nothing was taken",
+			(int)restart.len, restart.ptr);
+	bool stuck = restart.len > 0;
+	arena_free(&a);
+	if (stuck)
+		return -EINVAL;
+	int rc = check_conf(*conf, why);
+	if (!rc)
+		rc = plug_set_open(*conf, d->plugins, set, why);
+	return rc ? rc : try_chains(*set, *conf, why);
+}
+
+static void take(struct daemon *d, struct conf *conf, struct plug_set *set)
+{
+	struct retired *r = calloc(1, sizeof *r);
+	MUST(r != NULL);
+	*r = (struct retired){ d->conf, d->plugins, d->retired };
+	d->retired = r;
+	d->conf = conf;
+	d->plugins = set;
+	log_setup((enum log_level)conf->log.level, (enum log_format)conf->log.format);
+	ledger_reload(d->ledger, set, conf);
+	for (size_t i = 0; i < d->nlines; i++)
+		line_reload(d->lines[i], set, conf);
+	for (size_t i = 0; i < d->nlanes; i++)
+		lane_reload(d->lanes[i], conf);
+}
+
+static void describe(const struct plug_set *set, char words[1024])
+{
+	const struct plug_file *f;
+	size_t n = plug_set_files(set, &f), at = 0, refused = 0, running = 0;
+	for (size_t i = 0; i < n; i++) {
+		refused += f[i].refusal != NULL;
+		running += f[i].running;
+	}
+	at = (size_t)snprintf(words, 1024, "%zu files, %zu running, %zu refused", n, running, refused);
+	for (size_t i = 0; i < n && at < 1000; i++)
+		if (f[i].refusal)
+			at += (size_t)snprintf(words + at, 1024 - at, "; %s: %s", f[i].path, f[i].refusal);
+}
+
+int daemon_reload(struct daemon *d, char words[1024])
+{
+	struct conf *conf;
+	struct plug_set *set;
+	char why[512] = "";
+	pthread_mutex_lock(&d->reload_lock);
+	int rc = load(d, &conf, &set, why);
+	if (rc) {
+		if (set)
+			plug_set_unref(set);
+		if (conf)
+			conf_free(conf);
+		snprintf(words, 1024, "%s", why);
+		log_error("reload", "nothing was taken: %s", why);
+	} else {
+		take(d, conf, set);
+		describe(set, words);
+		log_info("reload", "taken: %s", words);
+	}
+	pthread_mutex_unlock(&d->reload_lock);
+	return rc;
+}
