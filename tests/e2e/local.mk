@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += tests/e2e/lib/servers.sh
+# End to end: a real tallyd against real servers, started privately. The scripts find the build by abs_top_builddir.
+AM_TESTS_ENVIRONMENT = \
+	abs_top_builddir='$(abs_top_builddir)'; export abs_top_builddir; \
+	abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
+	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
+
+EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/truth.py tests/e2e/kill.py
+
+dist_check_SCRIPTS += \
+	tests/e2e/kill_mariadb.py \
+	tests/e2e/kill_sqlite.py \
+	tests/e2e/truth_mariadb.py \
+	tests/e2e/truth_sqlite.py

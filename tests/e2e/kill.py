@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of tallyd at random moments under load, restarted each time, with clients that retry under the same ids.
+
+Afterwards: acknowledged is a subset of stored, stored of sent, no id is stored twice, rollups equal raw, the ledger
+balances. TALLY_KILLS sets how often (default 20), TALLY_SEED the moments."""
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from harness import check, equal, run, wait_for  # noqa: E402
+
+CONF = """
+ack: durable
+sites: { default: { timezone: UTC, time_window: { past: any, future: 10m } } }
+spool: { segment: 1MiB, retain: 1h }
+pipeline: [ dedup: { window: 30m }, rollup: {} ]
+rollups: [ { name: total, by: [], metrics: [events, visitors, "sum:value"] }, { name: names, by: ["event:name"], metrics: [events] } ]
+sinks:
+%s
+"""
+
+SQLITE = "  - sqlite: { flush: 50ms }\n"
+SENDERS = 4
+
+
+class Sender(threading.Thread):
+    def __init__(self, d, n):
+        super().__init__(daemon=True)
+        self.d, self.n, self.i = d, n, 0
+        self.sent, self.acked = {}, set()
+        self.quit = False
+
+    def batch(self):
+        events = []
+        for _ in range(random.randint(1, 20)):
+            self.i += 1
+            eid = "s%d-%d" % (self.n, self.i)
+            value = self.i % 100
+            events.append({"name": "n%d" % (self.i % 7), "id": eid, "visitor": "v%d" % (self.i % 300), "value": value})
+            self.sent[eid] = value
+        return events
+
+    def run(self):
+        while not self.quit:
+            events = self.batch()
+            while not self.quit:
+                try:
+                    status, answer = self.d.send(events)
+                except Exception:
+                    time.sleep(0.02)
+                    continue
+                if status == 200:
+                    check(answer["accepted"] + answer["duplicates"] == len(events), "answer %r" % answer)
+                    self.acked.update(e["id"] for e in events)
+                    break
+                time.sleep(0.02)
+
+
+def verify(d, senders, rows):
+    sent, acked = {}, set()
+    for s in senders:
+        sent.update(s.sent)
+        acked |= s.acked
+    stored = [r[0] for r in rows("SELECT id FROM tally_event")]
+    equal(len(stored), len(set(stored)), "distinct ids stored")
+    missing = acked - set(stored)
+    check(not missing, "%d acknowledged events are not stored, such as %r" % (len(missing), sorted(missing)[:3]))
+    strange = set(stored) - set(sent)
+    check(not strange, "stored but never sent: %r" % sorted(strange)[:3])
+    n, total = len(stored), sum(sent[i] for i in stored)
+    got = d.query(site_id="default", metrics=["events", "sum:value"], date_range="all")["results"][0]["metrics"]
+    equal(got[0], n, "events by rollup")
+    check(abs(got[1] - total) < 1e-6, "sum by rollup %r, raw %r" % (got[1], total))
+    names = {}
+    for i in stored:
+        k = "n%d" % (int(i.split("-")[1]) % 7)
+        names[k] = names.get(k, 0) + 1
+    equal(dict((r[0], r[1]) for r in d.rows(site_id="default", metrics=["events"], date_range="all", dimensions=["event:name"])),
+          names, "events by name")
+    status, ledger = d.json("GET", "/v1/ledger")
+    equal(status, 200, "ledger")
+    equal(ledger["balance"], 0, "ledger balance %s" % json.dumps(ledger))
+    return n, len(acked), len(sent)
+
+
+def storm(scene, d, rows, kills):
+    senders = [Sender(d, n) for n in range(SENDERS)]
+    for s in senders:
+        s.start()
+    for _ in range(kills):
+        time.sleep(random.uniform(0.02, 0.5))
+        d.kill()
+        d.start()
+    time.sleep(0.3)
+    for s in senders:
+        s.quit = True
+    for s in senders:
+        s.join(60)
+    d.flush()
+    n, acked, sent = verify(d, senders, rows)
+    print("kills %d  sent %d  acknowledged %d  stored %d  lost 0  doubled 0" % (kills, sent, acked, n))
+
+
+def main(scene):
+    seed = int(os.environ.get("TALLY_SEED") or random.randrange(1 << 30))
+    print("seed", seed)
+    random.seed(seed)
+    kills = int(os.environ.get("TALLY_KILLS") or 20)
+    if NAME_MARIADB:
+        db = scene.mariadb()
+        d = scene.tallyd(CONF % ("  - mariadb: { url: \"%s\", flush: 50ms }\n" % db.url()))
+        storm(scene, d, db.sql, kills)
+    else:
+        d = scene.tallyd(CONF % SQLITE)
+        storm(scene, d, d.sqlite, kills)
+    d.stop()
+
+
+NAME_MARIADB = "mariadb" in os.path.basename(sys.argv[0])
+
+if __name__ == "__main__":
+    run(main)
