@@ -37,8 +37,13 @@ libtallycore_la_SOURCES += \
 	core/desk/visit_run.c
 
 desk_kit = tests/unit/desk_kit.c tests/unit/desk_kit.h
-check_PROGRAMS += tests/unit/test_desk_answer tests/unit/test_desk_oracle tests/unit/test_desk_query
+check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_oracle tests/unit/test_desk_query
 tests_unit_test_desk_query_SOURCES = tests/unit/test_desk_query.c
+
+tests_unit_test_desk_SOURCES = tests/unit/test_desk.c $(desk_kit)
+tests_unit_test_desk_LDADD = $(LDADD) $(SQLITE_LIBS)
+EXTRA_tests_unit_test_desk_DEPENDENCIES = plugins/sqlite.la plugins/cache.la tests/unit/desk_probe.la
+
 tests_unit_test_desk_answer_SOURCES = tests/unit/test_desk_answer.c $(desk_kit)
 tests_unit_test_desk_answer_LDADD = $(LDADD) $(SQLITE_LIBS)
 EXTRA_tests_unit_test_desk_answer_DEPENDENCIES = plugins/sqlite.la
@@ -46,3 +51,10 @@ EXTRA_tests_unit_test_desk_answer_DEPENDENCIES = plugins/sqlite.la
 tests_unit_test_desk_oracle_SOURCES = tests/unit/test_desk_oracle.c $(desk_kit)
 tests_unit_test_desk_oracle_LDADD = $(LDADD) $(SQLITE_LIBS)
 EXTRA_tests_unit_test_desk_oracle_DEPENDENCIES = plugins/sqlite.la
+
+# a plugin for test_desk; -rpath makes it a shared object though it is never installed
+check_LTLIBRARIES += tests/unit/desk_probe.la
+tests_unit_desk_probe_la_SOURCES = tests/unit/desk_probe.c
+tests_unit_desk_probe_la_CPPFLAGS = $(module_cppflags)
+tests_unit_desk_probe_la_CFLAGS = $(module_cflags)
+tests_unit_desk_probe_la_LDFLAGS = $(module_ldflags) -rpath /nowhere

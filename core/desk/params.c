@@ -62,6 +62,7 @@ int params_read(struct params *p, struct arena *a, struct tally_str query)
 
 bool params_nth(const struct params *p, const char *name, size_t nth, struct tally_str *out)
 {
+	*out = (struct tally_str){ 0 };
 	for (size_t i = 0; i < p->n; i++) {
 		if (!str_eq(p->name[i], str_of(name)) || nth-- > 0)
 			continue;

@@ -16,7 +16,7 @@ struct params {
 /* -EINVAL: not UTF-8 once decoded, or more than PARAMS_MAX. Values live in the arena. */
 must_check int params_read(struct params *p, struct arena *a, struct tally_str query);
 
-/* The first of that name; false = absent. */
+/* The first of that name; false = absent, and *out is empty. */
 bool params_get(const struct params *p, const char *name, struct tally_str *out);
 /* The nth of that name, from 0. */
 bool params_nth(const struct params *p, const char *name, size_t nth, struct tally_str *out);

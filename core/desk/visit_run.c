@@ -84,16 +84,25 @@ static void start(struct visit *v)
 	MUST(uv_queue_work(&d->loop, &v->work, run_job, job_done) == 0);
 }
 
+/* Why a question cannot even wait; NULL = it can. */
+static const char *turned_away(const struct desk *d, const char **code)
+{
+	*code = "no_store";
+	if (!d->store)
+		return "no sink of this daemon can be read: configure mariadb or sqlite";
+	*code = "closing";
+	if (atomic_load(&d->closing))
+		return "the daemon is stopping";
+	*code = "busy";
+	return d->nwaiting >= DESK_WAITING_MAX ? "too many questions wait already" : NULL;
+}
+
 void visit_run(struct visit *v)
 {
 	struct desk *d = v->desk;
-	if (!d->store || atomic_load(&d->closing) || d->nwaiting >= DESK_WAITING_MAX) {
-		if (!d->store)
-			visit_problem(v, 503, "no_store", 0,
-				"no sink of this daemon can be read: configure mariadb or sqlite");
-		else
-			visit_problem(v, 503, "busy", BUSY_AFTER_S + (unsigned)(v->id % 3),
-				"too many questions wait already");
+	const char *code, *why = turned_away(d, &code);
+	if (why) {
+		visit_problem(v, 503, code, BUSY_AFTER_S + (unsigned)(v->id % 3), why);
 		visit_end(v, true);
 		return;
 	}
