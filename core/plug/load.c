@@ -137,14 +137,27 @@ static int refuse_dlopen(char why[PLUG_WHY])
 	return plug_refuse(why, "cannot be loaded: %s; %s", what, remedy);
 }
 
-/* dlopen() looks a name without a slash up elsewhere. */
+/* A name of this file that the loader has not seen yet. It goes by names first: asked for a path it has loaded before,
+ * it gives the old object although another file lies there now. "DIR/./x.so" is another name of "DIR/x.so". A file that
+ * is known under every one of its names is itself loaded still (a library may refuse to go), and that is fine. */
+#define NAMES 64
+
 static void *load(const char *path)
 {
-	char here[PATH_MAX];
-	if (strchr(path, '/'))
-		return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	snprintf(here, sizeof here, "./%s", path);
-	return dlopen(here, RTLD_NOW | RTLD_LOCAL);
+	const char *base = plug_base_name(path);
+	const char *dir = base == path ? "./" : path;
+	int ndir = base == path ? 2 : (int)(base - path);
+	char name[PATH_MAX], dots[2 * NAMES + 1] = "";
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof name, "%.*s%s%s", ndir, dir, dots, base);
+		void *known = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+		if (!known)
+			break;
+		dlclose(known);
+		strcat(dots, "./");
+	}
+	dlerror();
+	return dlopen(name, RTLD_NOW | RTLD_LOCAL);
 }
 
 static int describe(struct plug_lib *lib, char name[PLUG_NAME_MAX], char why[PLUG_WHY])

@@ -32,3 +32,17 @@ tests_plug_test_sink_mariadb_CPPFLAGS = $(AM_CPPFLAGS) -DTESTS_DIR='"$(abs_srcdi
 tests_plug_test_sink_mariadb_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
 tests_plug_test_sink_mariadb_LDADD = $(LDADD) $(MARIADB_LIBS) -ldl
 tests_plug_test_sink_mariadb_DEPENDENCIES = libtallycore.la plugins/mariadb.la
+
+
+# The loader and the chains, with shared objects made on the spot.
+EXTRA_DIST += tests/plug/probe.c
+built_so = tests/plug/build_so.c tests/plug/build_so.h
+built_so_cppflags = $(AM_CPPFLAGS) -DTEST_CC='"$(CC)"' -DTEST_SRCDIR='"$(abs_top_srcdir)"'
+
+check_PROGRAMS += tests/plug/test_load
+tests_plug_test_load_SOURCES = tests/plug/test_load.c $(built_so)
+tests_plug_test_load_CPPFLAGS = $(built_so_cppflags)
+
+check_PROGRAMS += tests/plug/test_chain
+tests_plug_test_chain_SOURCES = tests/plug/test_chain.c $(built_so)
+tests_plug_test_chain_CPPFLAGS = $(built_so_cppflags)
