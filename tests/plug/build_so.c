@@ -14,18 +14,18 @@
 #define TEST_CC "cc"
 #endif
 
-__attribute__((format(printf, 1, 2))) static void run(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static bool run(const char *fmt, ...)
 {
-	char command[2048];
+	char command[4096];
 	va_list ap;
 	va_start(ap, fmt);
 	int n = vsnprintf(command, sizeof command, fmt, ap);
 	va_end(ap);
 	MUST(n > 0 && n < (int)sizeof command);
-	if (system(command) != 0) {
-		fprintf(stderr, "failed: %s\n", command);
-		abort();
-	}
+	if (system(command) == 0)
+		return true;
+	fprintf(stderr, "failed: %s\n", command);
+	return false;
 }
 
 void so_dir_make(struct so_dir *d)
@@ -37,7 +37,7 @@ void so_dir_make(struct so_dir *d)
 
 void so_dir_remove(struct so_dir *d)
 {
-	run("rm -rf '%s'", d->path);
+	MUST(run("rm -rf '%s'", d->path));
 }
 
 const char *so_path(const struct so_dir *d, const char *name)
@@ -56,23 +56,28 @@ void so_write(const struct so_dir *d, const char *name, const void *bytes, size_
 	MUST(fclose(f) == 0);
 }
 
-static void compile(const struct so_dir *d, const char *name, const char *source, const char *flags)
+bool so_compile(const struct so_dir *d, const char *name, const char *file, const char *flags)
 {
-	run(TEST_CC " -std=c11 -O0 -fPIC -shared -I'%s/core/include' -I'%s' %s -o '%s/%s.so' '%s'", TEST_SRCDIR,
-		d->path, flags, d->path, name, source);
+	return run(TEST_CC " -std=c11 -O0 -fPIC -shared %s -o '%s/%s.so' '%s'", flags, d->path, name, file);
+}
+
+bool so_shell(const struct so_dir *d, const char *command)
+{
+	return run("cd '%s' && %s", d->path, command);
 }
 
 void so_build(const struct so_dir *d, const char *name, const char *source, const char *flags)
 {
-	char file[64];
+	char file[64], all[1024];
 	snprintf(file, sizeof file, "%s.c", name);
 	so_write(d, file, source, strlen(source));
-	compile(d, name, so_path(d, file), flags);
+	snprintf(all, sizeof all, "-I'" TEST_SRCDIR "/core/include' %s", flags);
+	MUST(so_compile(d, name, so_path(d, file), all));
 }
 
 void so_build_probe(const struct so_dir *d, const char *name, const char *flags)
 {
-	char all[512];
-	snprintf(all, sizeof all, "-DPROBE_NAME='\"%s\"' %s", name, flags);
-	compile(d, name, TEST_SRCDIR "/tests/plug/probe.c", all);
+	char all[1024];
+	snprintf(all, sizeof all, "-I'" TEST_SRCDIR "/core/include' -DPROBE_NAME='\"%s\"' %s", name, flags);
+	MUST(so_compile(d, name, TEST_SRCDIR "/tests/plug/probe.c", all));
 }

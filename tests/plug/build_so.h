@@ -3,6 +3,7 @@
 #ifndef TESTS_BUILD_SO_H
 #define TESTS_BUILD_SO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct so_dir {
@@ -22,6 +23,12 @@ void so_build(const struct so_dir *d, const char *name, const char *source, cons
 
 /* The same from tests/plug/probe.c, as a plugin of this name. */
 void so_build_probe(const struct so_dir *d, const char *name, const char *flags);
+
+/* Any C file, any flags: the header folder must be among them. False if it does not compile; the words go to stderr. */
+bool so_compile(const struct so_dir *d, const char *name, const char *file, const char *flags);
+
+/* One command of the shell, in the folder. False if it fails. */
+bool so_shell(const struct so_dir *d, const char *command);
 
 /* Any file. */
 void so_write(const struct so_dir *d, const char *name, const void *bytes, size_t len);

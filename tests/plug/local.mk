@@ -46,3 +46,8 @@ tests_plug_test_load_CPPFLAGS = $(built_so_cppflags)
 check_PROGRAMS += tests/plug/test_chain
 tests_plug_test_chain_SOURCES = tests/plug/test_chain.c $(built_so)
 tests_plug_test_chain_CPPFLAGS = $(built_so_cppflags)
+
+check_PROGRAMS += tests/plug/test_guide
+tests_plug_test_guide_SOURCES = tests/plug/test_guide.c $(built_so)
+tests_plug_test_guide_CPPFLAGS = $(built_so_cppflags)
+EXTRA_tests_plug_test_guide_DEPENDENCIES = plugins/rollup.la plugins/dedup.la plugins/degrade.la plugins/cache.la
