@@ -3,43 +3,14 @@
  * leaves here must fit every store, as if it had come through a door. */
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "event/event.h"
 #include "plug/inner.h"
+#include "text/number.h"
+#include "text/utf8.h"
 
 /* ---- prop_set ---- */
-
-static size_t digits(const char *p)
-{
-	return strspn(p, "0123456789");
-}
-
-/* A number as JSON has it, whole text: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)? */
-static bool is_json_number(const char *p)
-{
-	p += *p == '-';
-	size_t n = digits(p);
-	if (n == 0 || (n > 1 && *p == '0'))
-		return false;
-	p += n;
-	if (*p == '.') {
-		n = digits(++p);
-		if (n == 0)
-			return false;
-		p += n;
-	}
-	if (*p == 'e' || *p == 'E') {
-		p++;
-		p += *p == '+' || *p == '-';
-		n = digits(p);
-		if (n == 0)
-			return false;
-		p += n;
-	}
-	return *p == 0;
-}
 
 static int make_value(struct tally_prop *prop, const char *text, size_t len, uint32_t type)
 {
@@ -50,10 +21,7 @@ static int make_value(struct tally_prop *prop, const char *text, size_t len, uin
 	case TALLY_PROP_STRING:
 		return 0;
 	case TALLY_PROP_NUMBER:
-		if (strlen(text) != len || !is_json_number(text))
-			return -EINVAL;
-		prop->number = strtod(text, NULL);
-		return isfinite(prop->number) ? 0 : -EINVAL;
+		return number_double(prop->text, &prop->number) == 0 ? 0 : -EINVAL;
 	case TALLY_PROP_BOOL:
 		prop->number = str_eq(prop->text, STR("true"));
 		return prop->number != 0 || str_eq(prop->text, STR("false")) ? 0 : -EINVAL;
@@ -75,7 +43,7 @@ int plug_prop_set(
 {
 	uint32_t at = find_prop(ev, key);
 	struct tally_prop made = { .key = key };
-	if (key.len == 0 || !in->arena)
+	if (key.len == 0 || !in->arena || !utf8_valid(key) || !utf8_valid(text))
 		return -EINVAL;
 	if (at >= EVENT_PROPS_MAX || key.len > EVENT_PROP_KEY_MAX || text.len > EVENT_PROP_TEXT_MAX)
 		return -E2BIG;
@@ -101,9 +69,10 @@ static bool same_str(struct tally_str a, struct tally_str b)
 	return a.ptr == b.ptr && a.len == b.len;
 }
 
-static bool fits(struct tally_str s, size_t most)
+/* Looked at only if it was replaced. */
+static bool fits(struct tally_str s, struct tally_str before, size_t most)
 {
-	return s.len <= most;
+	return same_str(s, before) || (s.len <= most && utf8_valid(s));
 }
 
 /* Puts back what a plugin may not touch. True = it had touched it. */
@@ -124,11 +93,13 @@ int plug_change_check(struct tally_instance *in, struct tally_event *ev, const s
 {
 	if (put_back(ev, before) && plug_say_once(in, SAID_CHANGED))
 		log_error(in->room, "changes lsn, idx, received_us, weight, site or id of an event; put back");
-	bool good = ev->name.len > 0 && fits(ev->name, EVENT_NAME_MAX) && fits(ev->visitor, EVENT_NAME_MAX) &&
-		    fits(ev->user, EVENT_NAME_MAX) && fits(ev->host, EVENT_URL_MAX) && fits(ev->page, EVENT_URL_MAX) &&
-		    fits(ev->referrer, EVENT_URL_MAX) && fits(ev->value_text, EVENT_NAME_MAX) &&
-		    ev->nprops <= EVENT_PROPS_MAX;
-	if (!good)
+	bool good = fits(ev->visitor, before->visitor, EVENT_NAME_MAX) &&
+		    fits(ev->user, before->user, EVENT_NAME_MAX) && fits(ev->host, before->host, EVENT_URL_MAX) &&
+		    fits(ev->page, before->page, EVENT_URL_MAX) &&
+		    fits(ev->referrer, before->referrer, EVENT_URL_MAX) &&
+		    fits(ev->value_text, before->value_text, EVENT_NAME_MAX) &&
+		    fits(ev->name, before->name, EVENT_NAME_MAX);
+	if (!good || ev->name.len == 0 || utf8_has_control(ev->name) || ev->nprops > EVENT_PROPS_MAX)
 		return -E2BIG;
 	return ev->has_value && !isfinite(ev->value) ? -ERANGE : 0;
 }

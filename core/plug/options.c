@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Option tables: what `pipeline: - NAME: { … }` says, read by the plugin's own table. */
 #include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "plug/inner.h"
+#include "text/number.h"
 
 /* ---- one value ---- */
 
@@ -18,21 +17,6 @@ static int parse_bool(const char *text, int64_t *out)
 			return 0;
 		}
 	return -EINVAL;
-}
-
-static int parse_int(const char *text, int64_t *out)
-{
-	char *end;
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return errno || end == text || *end ? -EINVAL : 0;
-}
-
-static int parse_float(const char *text, double *out)
-{
-	char *end;
-	*out = strtod(text, &end);
-	return end == text || *end || !isfinite(*out) ? -EINVAL : 0;
 }
 
 static int parse_size(const char *text, int64_t *out)
@@ -51,9 +35,9 @@ static int parse_value(uint32_t type, const char *text, struct plug_value *v)
 		v->s = text;
 		return 0;
 	case TALLY_OPT_INT:
-		return parse_int(text, &v->i);
+		return number_int64(str_of(text), &v->i);
 	case TALLY_OPT_FLOAT:
-		return parse_float(text, &v->d);
+		return number_double(str_of(text), &v->d);
 	case TALLY_OPT_BOOL:
 		return parse_bool(text, &v->i);
 	case TALLY_OPT_SIZE:

@@ -109,6 +109,23 @@ static void the_guides_example_builds_loads_and_greets(void **state)
 	assert_non_null(strstr(read_all(so_path(&dir, "log")), "hello Berlin, on /cart"));
 }
 
+static void its_cpp_example_too(void **state)
+{
+	(void)state;
+	const char *guide = read_all(TEST_SRCDIR "/docs/plugin-guide.md");
+	const char *source = block(guide, "cpp");
+	struct tally_str text;
+	if (system("c++ --version >/dev/null 2>&1") != 0) {
+		print_message("skipped the guide's C++: there is no c++ here\n");
+		return;
+	}
+	so_write(&dir, "hello.cc", source, strlen(source));
+	assert_true(so_shell(&dir, "c++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -shared -fPIC "
+				   "-I'" TEST_SRCDIR "/core/include' -o hello.so hello.cc"));
+	if (plug_describe(so_path(&dir, "hello.so"), &arena, &text) != 0)
+		fail_msg("%.*s", (int)text.len, text.ptr);
+}
+
 static void every_option_stands_in_the_docs(void **state)
 {
 	(void)state;
@@ -147,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_guides_example_builds_loads_and_greets, setup, teardown),
+		cmocka_unit_test_setup_teardown(its_cpp_example_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_option_stands_in_the_docs, setup, teardown),
 	};
 	return RUN_TESTS("guide", tests);

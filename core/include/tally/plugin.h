@@ -273,7 +273,7 @@ struct tally_host {
 	void *(*alloc)(struct tally_instance *in, size_t bytes);
 
 	/* [event] sets or adds a prop; texts are copied. -E2BIG past the limits of an event (64 props, key 64, text 4096
-	 * bytes), -EINVAL: an empty key, an unknown type, or a text that is no number or bool of that type. */
+	 * bytes), -EINVAL: an empty key, no UTF-8, an unknown type, or a text that is no number or bool of that type. */
 	int (*prop_set)(struct tally_instance *in, struct tally_event *ev, struct tally_str key, struct tally_str text,
 		uint32_t type);
 
