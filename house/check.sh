@@ -57,8 +57,8 @@ check_tree() {
 	# what failed was no test: the build of the tree, or of its tests
 	if [ $rc != 0 ] && [ "$failed" = "$before" ]; then
 		failed=$((failed + 1))
-		say "failed build ($dir), the end of $log:"
-		tail -n 40 "$log" | sed 's/^/    /'
+		say "failed build ($dir), from $log:"
+		grep -m 20 -E 'error:|undefined reference|\*\*\*' "$log" | sed 's/^/    /'
 	fi
 	say "$dir: $((SECONDS - begin)) s"
 }

@@ -61,7 +61,7 @@ build_tally() {
 
 start_tally() {
 	mkdir -p var
-	setsid build/tallyd -c $conf -d var/tally -p build/plugins >>$logfile 2>&1 </dev/null &
+	setsid build/core/main/tallyd -c $conf -d var/tally -p build/plugins >>$logfile 2>&1 </dev/null &
 	echo $! >$pidfile
 }
 
@@ -84,8 +84,8 @@ play_sample() {
 	[ -e var/sample.todo ] || return 0
 	say "playing a day of a shop"
 	build/tests/sample/day >var/sample.ndjson || die "the sample could not be made"
-	build/tally -u "$url" send var/sample.ndjson >var/sample.log 2>&1 || { cat var/sample.log >&2; die "the sample was not taken"; }
-	build/tally -s var/tally/admin.sock flush >>var/sample.log 2>&1 || { cat var/sample.log >&2; die "the sample was not stored"; }
+	build/core/main/tally -u "$url" send var/sample.ndjson >var/sample.log 2>&1 || { cat var/sample.log >&2; die "the sample was not taken"; }
+	build/core/main/tally -s var/tally/admin.sock flush >>var/sample.log 2>&1 || { cat var/sample.log >&2; die "the sample was not stored"; }
 	rm -f var/sample.todo
 }
 
