@@ -22,8 +22,9 @@ static inline int64_t floor_to(int64_t a, int64_t b)
 static inline int64_t days_of_date(int64_t year, int month, int day)
 {
 	year -= month <= 2;
-	int64_t era = floor_div(year, 400), yoe = year - era * 400;
-	int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+	int64_t era = floor_div(year, 400);
+	uint32_t yoe = (uint32_t)(year - era * 400);
+	int doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
@@ -35,9 +36,10 @@ struct date {
 static inline struct date date_of_days(int64_t days)
 {
 	days += 719468;
-	int64_t era = floor_div(days, 146097), doe = days - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+	int64_t era = floor_div(days, 146097);
+	uint32_t doe = (uint32_t)(days - era * 146097);
+	uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
 	struct date d = { .month = (int)(mp < 10 ? mp + 3 : mp - 9), .day = (int)(doy - (153 * mp + 2) / 5 + 1) };
 	d.year = yoe + era * 400 + (d.month <= 2);
 	return d;

@@ -12,20 +12,42 @@
 
 /* ---- writing ---- */
 
+/* v in exactly n digits, then c. */
+static char *put(char *p, unsigned v, int n, char c)
+{
+	p[n] = c;
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + n + 1;
+}
+
+static char *put_offset(char *p, int seconds)
+{
+	unsigned off = (unsigned)(seconds < 0 ? -seconds : seconds);
+	*p++ = seconds < 0 ? '-' : '+';
+	p = put(p, off / 3600, 2, ':');
+	p = put(p, off / 60 % 60, 2, off % 60 ? ':' : 0);
+	return off % 60 ? put(p, off % 60, 2, 0) : p;
+}
+
 size_t zone_format(const struct zone *z, int64_t time_us, char out[40])
 {
 	struct zone_civil c;
-	char fraction[8] = "", tail[4] = "";
+	char *p = out;
 	zone_civil(z, time_us, &c);
-	unsigned off = (unsigned)(c.offset_s < 0 ? -c.offset_s : c.offset_s);
+	if (c.year >= 0 && c.year <= 9999)
+		p = put(p, (unsigned)c.year, 4, '-');
+	else
+		p += snprintf(p, 10, "%d-", c.year); /* at most "-287979-" */
+	p = put(p, (unsigned)c.month, 2, '-');
+	p = put(p, (unsigned)c.day, 2, 'T');
+	p = put(p, (unsigned)c.hour, 2, ':');
+	p = put(p, (unsigned)c.minute, 2, ':');
+	p = put(p, (unsigned)c.second, 2, '.');
 	if (c.usec)
-		snprintf(fraction, sizeof fraction, ".%06u", (unsigned)c.usec % US);
-	if (off % 60)
-		snprintf(tail, sizeof tail, ":%02u", off % 60);
-	int n = snprintf(out, 40, "%04d-%02d-%02dT%02d:%02d:%02d%s%c%02u:%02u%s", c.year, c.month, c.day, c.hour,
-		c.minute, c.second, fraction, c.offset_s < 0 ? '-' : '+', off / 3600, off / 60 % 60, tail);
-	MUST(n > 0 && n < 40);
-	return (size_t)n;
+		p = put(p, (unsigned)c.usec, 6, 0);
+	p = put_offset(p - 1, c.offset_s);
+	return (size_t)(p - 1 - out);
 }
 
 /* ---- reading ---- */

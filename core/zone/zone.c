@@ -86,25 +86,24 @@ static int64_t days_of_month(int64_t months)
 	return days_of_date(year, (int)(months - year * 12) + 1, 1);
 }
 
-static int64_t month_of_days(int64_t days)
+/* The first day of the unit that holds the day. */
+static int64_t calendar_floor(enum zone_unit unit, int64_t days)
 {
+	if (unit == ZONE_DAY)
+		return days;
+	if (unit == ZONE_WEEK)
+		return days - weekday_of_days(days);
 	struct date d = date_of_days(days);
-	return d.year * 12 + d.month - 1;
+	return unit == ZONE_MONTH ? days - d.day + 1 : days_of_date(d.year, 1, 1);
 }
 
-/* The first day, n units on, of the unit that holds the day. */
-static int64_t calendar(enum zone_unit unit, int64_t days, int64_t n)
+/* The first day n units on. Assumes: days is the first of one. */
+static int64_t calendar_add(enum zone_unit unit, int64_t days, int64_t n)
 {
-	switch (unit) {
-	case ZONE_WEEK:
-		return days - weekday_of_days(days) + 7 * n;
-	case ZONE_MONTH:
-		return days_of_month(month_of_days(days) + n);
-	case ZONE_YEAR:
-		return days_of_month(floor_to(month_of_days(days), 12) + 12 * n);
-	default:
-		return days + n;
-	}
+	if (unit == ZONE_DAY || unit == ZONE_WEEK)
+		return days + n * (unit == ZONE_WEEK ? 7 : 1);
+	struct date d = date_of_days(days);
+	return days_of_month(d.year * 12 + d.month - 1 + n * (unit == ZONE_YEAR ? 12 : 1));
 }
 
 static int64_t first_of_days(const struct zone *z, int64_t days)
@@ -140,7 +139,7 @@ int64_t zone_floor(const struct zone *z, enum zone_unit unit, int64_t time_us)
 	struct place p = place_of(z, time_us);
 	if (unit == ZONE_HOUR)
 		return hour_floor(z, &p) * US;
-	int64_t days = calendar(unit, floor_div(latest_local(z, &p), DAY_S), 0);
+	int64_t days = calendar_floor(unit, floor_div(latest_local(z, &p), DAY_S));
 	return (first_from(z, p.i, days * DAY_S) + p.back) * US;
 }
 
@@ -168,8 +167,8 @@ int64_t zone_add(const struct zone *z, enum zone_unit unit, int64_t start_us, in
 	if (unit == ZONE_HOUR)
 		return add_hours(z, start_us, n);
 	struct place p = place_of(z, start_us);
-	int64_t days = floor_div(latest_local(z, &p) + p.back, DAY_S);
-	return first_of_days(z, calendar(unit, days, n)) * US;
+	int64_t days = calendar_floor(unit, floor_div(latest_local(z, &p) + p.back, DAY_S));
+	return first_of_days(z, calendar_add(unit, days, n)) * US;
 }
 
 int64_t zone_date(const struct zone *z, int year, int month, int day)

@@ -141,6 +141,22 @@ static void a_date_begins_once(void **state)
 	bucket(z, ZONE_HOUR, "2006-10-28T23:30:00-03:30", "2006-10-28T23:01:00-03:30", "2006-10-29T00:00:00-03:30");
 }
 
+/* No clock of the world did this: put back one hour a second after midnight, and another ten minutes later. */
+static void a_date_shown_for_a_second_has_begun(void **state)
+{
+	(void)state;
+	struct zone *z = zone_make("made", 3 * 3600);
+	int64_t midnight = -3 * 3600;
+	zone_span(z, midnight + 1, 2 * 3600);
+	zone_span(z, midnight + 601, 1 * 3600);
+	zone_seal(z);
+	for (int64_t s = midnight; s < midnight + 26 * 3600; s += 300)
+		assert_true(zone_floor(z, ZONE_DAY, s * 1000000) == midnight * 1000000);
+	assert_true(zone_floor(z, ZONE_DAY, midnight * 1000000 - 1) == midnight * 1000000 - 24 * HOUR_US);
+	assert_true(zone_next(z, ZONE_DAY, midnight * 1000000) == midnight * 1000000 + 26 * HOUR_US);
+	zone_free(z);
+}
+
 static void weeks_months_and_years(void **state)
 {
 	(void)state;
@@ -414,6 +430,13 @@ static void both_versions_of_files_are_read(void **state)
 static void broken_files_are_refused(void **state)
 {
 	(void)state;
+	uint8_t twice[sizeof version1 + 5] = { TZIF_HEAD(0), 0, 0, 3, 0xe8, 0, 0, 3, 0xe9, 0, TZIF_TYPES };
+	twice[35] = 2; /* two transitions */
+	struct zone *ascending = zone_of_tzif("ascending", twice, sizeof twice);
+	assert_non_null(ascending);
+	zone_free(ascending);
+	twice[51] = 0xe8;
+	assert_null(zone_of_tzif("not ascending", twice, sizeof twice));
 	for (size_t n = 0; n < sizeof version2; n++) {
 		uint8_t *cut = malloc(n + 1); /* its own block, so that reading past it is seen */
 		memcpy(cut, version2, n);
@@ -451,6 +474,7 @@ int main(void)
 		cmocka_unit_test(a_day_without_midnight_begins_later),
 		cmocka_unit_test(a_date_skipped_whole_has_no_bucket),
 		cmocka_unit_test(a_date_begins_once),
+		cmocka_unit_test(a_date_shown_for_a_second_has_begun),
 		cmocka_unit_test(weeks_months_and_years),
 		cmocka_unit_test(the_rule_holds_after_the_table),
 		cmocka_unit_test(no_moment_is_too_far),
