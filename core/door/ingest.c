@@ -100,6 +100,16 @@ static void write_ids(struct text_out *o, const struct ingest *in)
 	text_json_end(o, ']');
 }
 
+/* Nothing of the body was an event: the answer is a problem (RFC 9457) with the same members behind it. */
+static void write_problem(struct text_out *o)
+{
+	text_json_member_string(o, "type", STR("about:blank"));
+	text_json_member_string(o, "title", STR("Unprocessable Content"));
+	text_json_member_int(o, "status", 422);
+	text_json_member_string(o, "code", STR("none_valid"));
+	text_json_member_string(o, "detail", STR("no event of this body is valid; errors says why for each"));
+}
+
 static struct tally_str answer_body(const struct ingest *in)
 {
 	static const char *const levels[] = { "written", "durable", "stored" };
@@ -107,6 +117,8 @@ static struct tally_str answer_body(const struct ingest *in)
 	struct text_out o;
 	text_open(&o, in->http->arena, 128);
 	text_json_begin(&o, '{');
+	if (!in->nitems)
+		write_problem(&o);
 	text_json_member_int(&o, "accepted", rq->taken);
 	text_json_member_int(&o, "duplicates", rq->duplicates);
 	text_json_member_int(&o, "dropped", rq->dropped);
@@ -153,7 +165,7 @@ static void answer(struct ledger_call *call)
 	struct http_field fields[2];
 	struct http_answer an = {
 		.status = in->nitems ? 200 : 422,
-		.type = STR("application/json"),
+		.type = in->nitems ? STR("application/json") : STR("application/problem+json"),
 		.body = answer_body(in),
 		.fields = fields,
 		.nfields = cors_fields(call->lane, in->http, fields),

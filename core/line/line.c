@@ -231,15 +231,8 @@ static bool is_due(const struct line *l, int64_t now)
 				   atomic_load(&l->flush_now));
 }
 
-static void take_reload(struct line *l)
+static void take_pipeline(struct line *l, struct plug_set *set, const struct conf *conf)
 {
-	pthread_mutex_lock(&l->lock);
-	struct plug_set *set = l->next_plugins;
-	const struct conf *conf = l->next_conf;
-	l->next_plugins = NULL;
-	pthread_mutex_unlock(&l->lock);
-	if (!set)
-		return;
 	struct plug_chain *chain;
 	char why[512];
 	if (plug_chain_open(set, conf, TALLY_LINE, l, false, &chain, why)) {
@@ -252,6 +245,21 @@ static void take_reload(struct line *l)
 	l->opt.conf = conf;
 }
 
+static void take_reload(struct line *l)
+{
+	pthread_mutex_lock(&l->lock);
+	struct plug_set *set = l->next_plugins;
+	const struct conf *conf = l->next_conf;
+	pthread_mutex_unlock(&l->lock);
+	if (!set)
+		return;
+	take_pipeline(l, set, conf);
+	pthread_mutex_lock(&l->lock);
+	if (l->next_plugins == set)
+		l->next_plugins = NULL;
+	pthread_mutex_unlock(&l->lock);
+}
+
 static void send(struct line *l)
 {
 	struct batch *b = l->filling;
@@ -262,7 +270,6 @@ static void send(struct line *l)
 	l->filling = &l->batches[b == &l->batches[0]];
 	l->filling->from = l->filling->to = b->to;
 	ship_send(l->ship, &b->wire);
-	take_reload(l); /* the stages are empty between two batches */
 }
 
 /* One record into the batch. False: there is none at the moment. */
@@ -315,6 +322,8 @@ static void step(struct line *l)
 		ask(l);
 	if (l->state == LINE_STOPPED && clock_mono_us() >= l->ask_at_us)
 		ask(l);
+	if (!l->filling->dirty)
+		take_reload(l); /* the stages are empty between two batches */
 	if (l->state == LINE_READING && work(l))
 		return;
 	tell_ledger(l);
@@ -399,6 +408,14 @@ void line_reload(struct line *l, struct plug_set *plugins, const struct conf *co
 	l->next_conf = conf;
 	pthread_mutex_unlock(&l->lock);
 	gate_knock(l->gate);
+}
+
+bool line_is_reloading(struct line *l)
+{
+	pthread_mutex_lock(&l->lock);
+	bool waiting = l->next_plugins != NULL;
+	pthread_mutex_unlock(&l->lock);
+	return waiting;
 }
 
 void line_close(struct line *l, int64_t drain_us)

@@ -41,6 +41,9 @@ void line_flush(struct line *l);
 /* [any thread] a new pipeline, taken between two batches. */
 void line_reload(struct line *l, struct plug_set *plugins, const struct conf *conf);
 
+/* [any thread] The line has not taken the last line_reload() yet. */
+bool line_is_reloading(struct line *l);
+
 /* Terms of a line for one site: taken = stored + thinned + dropped + dead + lost + in_flight. */
 struct line_site {
 	struct tally_str site; /* in the arena of the view */

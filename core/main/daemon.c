@@ -91,8 +91,7 @@ static int open_line(struct daemon *d, const struct conf_sink *sink)
 		.schema = d->schema,
 	};
 	if (!plug_set_sink(d->plugins, sink->plugin)) {
-		snprintf(d->why, sizeof d->why, "%s: there is no sink \"%s\" in %s", sink->place, sink->plugin,
-			d->conf->plugin_dir);
+		plug_set_why_not(d->plugins, true, sink->plugin, d->why);
 		return -EINVAL;
 	}
 	return line_open(&opt, &d->lines[d->nlines], d->why);

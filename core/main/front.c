@@ -70,7 +70,7 @@ int front_desk_open(struct daemon *d)
 void front_desk_close(struct daemon *d)
 {
 	desk_close(d->desk);
-	meter_on_print(NULL, NULL);
+	meter_off_print(view_gauges, d);
 }
 
 /* ---- requests ---- */

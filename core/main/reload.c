@@ -10,6 +10,8 @@
 #include "main/daemon.h"
 #include "main/show.h"
 
+#define TAKE_TRIES 400 /* times 5 ms */
+
 /* Opens and closes a chain of every station, so that a plugin that cannot run is known before anything is taken. */
 static int try_chains(struct plug_set *set, const struct conf *c, char why[512])
 {
@@ -49,6 +51,19 @@ static int load(struct daemon *d, struct conf **conf, struct plug_set **set, cha
 	return rc ? rc : try_chains(*set, *conf, why);
 }
 
+/* The stations take it between two groups or batches, which is a matter of milliseconds unless a store hangs. */
+static void wait_for_lines(struct daemon *d)
+{
+	for (int i = 0; i < TAKE_TRIES; i++) {
+		bool waiting = false;
+		for (size_t k = 0; k < d->nlines; k++)
+			waiting |= line_is_reloading(d->lines[k]);
+		if (!waiting)
+			return;
+		uv_sleep(5);
+	}
+}
+
 static void take(struct daemon *d, struct conf *conf, struct plug_set *set)
 {
 	struct retired *r = calloc(1, sizeof *r);
@@ -63,20 +78,20 @@ static void take(struct daemon *d, struct conf *conf, struct plug_set *set)
 		line_reload(d->lines[i], set, conf);
 	for (size_t i = 0; i < d->nlanes; i++)
 		lane_reload(d->lanes[i], conf);
+	wait_for_lines(d);
 }
 
 static void describe(const struct plug_set *set, char words[1024])
 {
 	const struct plug_file *f;
-	size_t n = plug_set_files(set, &f), at = 0, refused = 0, running = 0;
+	size_t n = plug_set_files(set, &f), refused = 0, running = 0;
 	for (size_t i = 0; i < n; i++) {
-		refused += f[i].refusal != NULL;
-		running += f[i].running;
+		bool bad = f[i].refusal || plug_set_trouble(set, i);
+		refused += bad;
+		running += f[i].running && !bad;
 	}
-	at = (size_t)snprintf(words, 1024, "%zu files, %zu running, %zu refused", n, running, refused);
-	for (size_t i = 0; i < n && at < 1000; i++)
-		if (f[i].refusal)
-			at += (size_t)snprintf(words + at, 1024 - at, "; %s: %s", f[i].path, f[i].refusal);
+	snprintf(words, 1024, "%zu files, %zu running, %zu refused%s", n, running, refused,
+		refused ? "; `tally plugins` says why" : "");
 }
 
 int daemon_reload(struct daemon *d, char words[1024])

@@ -89,8 +89,7 @@ static int check_parts(const struct conf *c, char why[512])
 		return rc;
 	for (size_t i = 0; !rc && i < c->nsinks; i++)
 		if (!plug_set_sink(set, c->sinks[i].plugin)) {
-			snprintf(why, 512, "%s: there is no sink \"%s\" in %s", c->sinks[i].place, c->sinks[i].plugin,
-				c->plugin_dir);
+			plug_set_why_not(set, true, c->sinks[i].plugin, why);
 			rc = -EINVAL;
 		}
 	plug_set_unref(set);

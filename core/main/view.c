@@ -185,13 +185,14 @@ struct tally_str view_plugins(struct daemon *d, struct arena *a)
 	text_open(&o, a, 1024);
 	text_json_begin(&o, '[');
 	for (size_t i = 0; i < n; i++) {
+		const char *trouble = f[i].refusal ? f[i].refusal : plug_set_trouble(d->plugins, i);
 		text_json_begin(&o, '{');
 		text_json_member_string(&o, "name", f[i].name ? str_of(f[i].name) : STR(""));
 		text_json_member_string(&o, "kind", f[i].sink ? STR("sink") : f[i].plugin ? STR("plugin") : STR(""));
 		text_json_member_string(&o, "version", f[i].version ? str_of(f[i].version) : STR(""));
-		text_json_member_bool(&o, "running", f[i].running);
+		text_json_member_bool(&o, "running", f[i].running && !trouble);
 		text_json_member_string(&o, "summary", f[i].summary ? str_of(f[i].summary) : STR(""));
-		text_json_member_string(&o, "refusal", f[i].refusal ? str_of(f[i].refusal) : STR(""));
+		text_json_member_string(&o, "refusal", trouble ? str_of(trouble) : STR(""));
 		text_json_member_string(&o, "path", str_of(f[i].path));
 		text_json_end(&o, '}');
 	}

@@ -111,7 +111,8 @@ int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station
 			continue;
 		}
 		drop_instance(in);
-		if (strict) {
+		plug_stage_failed(&s->stages[i], why);
+		if (strict && !s->stages[i].by_auto) {
 			plug_chain_close(ch);
 			return -EINVAL;
 		}

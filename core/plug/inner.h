@@ -81,6 +81,9 @@ const char *plug_option_words(uint32_t type);
 
 struct plug_stage {
 	const char *name;
+	size_t file;                       /* index among the set's files */
+	bool by_auto;                      /* not named in the configuration: may fail without stopping anything */
+	_Atomic(char *) trouble;           /* why its open failed at some station; the set frees it */
 	const struct tally_plugin *plugin; /* in its library */
 	struct plug_value *values;
 	size_t nvalues;
@@ -98,6 +101,9 @@ struct plug_set {
 	struct tally_rollup *rollups;
 	size_t nrollups;
 };
+
+/* Keeps the first reason why an instance of this stage could not open. [any thread] */
+void plug_stage_failed(struct plug_stage *st, const char *why);
 
 const char *plug_base_name(const char *path);
 

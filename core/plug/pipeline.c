@@ -80,6 +80,8 @@ static int add_stage(struct plug_set *s, struct plug_file *f, const struct conf_
 		return rc;
 	st->name = f->name;
 	st->plugin = f->plugin;
+	st->file = (size_t)(f - s->files);
+	st->by_auto = by_auto;
 	f->running = true;
 	s->nstages++;
 	return 0;

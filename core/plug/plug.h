@@ -38,6 +38,8 @@ void plug_set_ref(struct plug_set *s);
 void plug_set_unref(struct plug_set *s);
 
 size_t plug_set_files(const struct plug_set *s, const struct plug_file **first);
+/* Why the plugin of a file that is in the pipeline could not open at some station, in its own words; NULL = it did. */
+const char *plug_set_trouble(const struct plug_set *s, size_t file);
 const struct tally_sink *plug_set_sink(const struct plug_set *s, const char *name); /* NULL = not found */
 
 /* Why there is no sink or plugin of this name, in a sentence: its file was refused, or the nearest name there is. */
@@ -68,8 +70,9 @@ void plug_services_set(const struct plug_services *services);
 /* ---- chains ---- */
 
 /* Opens one instance of every plugin of the pipeline that has a hook at this station. owner: the line, desk or ledger,
- * handed back to the services. The chain keeps the set; c must outlive it. An instance whose open fails is refused: logged by name with the plugin's own words; if
- * strict (start, or `-t`) that is -EINVAL with why, else the chain goes on without it. */
+ * handed back to the services. The chain keeps the set; c must outlive it. An instance whose open fails is refused:
+ * logged by name with the plugin's own words. If strict (start, or `-t`) and the configuration names it that is -EINVAL
+ * with why, else the chain goes on without it. */
 must_check int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station station, void *owner,
 	bool strict, struct plug_chain **out, char why[512]);
 /* An instance whose work is under way is closed at its last done(), on this station; until then its calls still reach

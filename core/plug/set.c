@@ -145,8 +145,26 @@ void plug_set_unref(struct plug_set *s)
 		return;
 	for (size_t i = 0; i < s->nfiles; i++)
 		plug_lib_unref(s->libs[i]);
+	for (size_t i = 0; i < s->nstages; i++)
+		free(atomic_load(&s->stages[i].trouble));
 	arena_free(&s->arena);
 	free(s);
+}
+
+void plug_stage_failed(struct plug_stage *st, const char *why)
+{
+	char *copy = strdup(why), *none = NULL;
+	MUST(copy != NULL);
+	if (!atomic_compare_exchange_strong(&st->trouble, &none, copy))
+		free(copy);
+}
+
+const char *plug_set_trouble(const struct plug_set *s, size_t file)
+{
+	for (size_t i = 0; i < s->nstages; i++)
+		if (s->stages[i].file == file)
+			return atomic_load(&s->stages[i].trouble);
+	return NULL;
 }
 
 size_t plug_set_files(const struct plug_set *s, const struct plug_file **first)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 of tallyd at random moments under load, restarted each time, with clients that retry under the same ids.
+"""kill -9 of tallyd at random moments under load on both inputs, restarted each time: HTTP clients that retry under the
+same ids, and a producer that pushes to a Redis list.
 
-Afterwards: acknowledged is a subset of stored, stored of sent, no id is stored twice, rollups equal raw, the ledger
-balances. TALLY_KILLS sets how often (default 20), TALLY_SEED the moments."""
+Afterwards: acknowledged and pushed are subsets of stored, stored of sent, no id is stored twice, rollups equal raw, the
+ledger balances. TALLY_KILLS sets how often (default 20), TALLY_SEED the moments."""
 
 import json
 import os
@@ -21,11 +22,12 @@ sites: { default: { timezone: UTC, time_window: { past: any, future: 10m } } }
 spool: { segment: 1MiB, retain: 1h }
 pipeline: [ dedup: { window: 30m }, rollup: {} ]
 rollups: [ { name: total, by: [], metrics: [events, visitors, "sum:value"] }, { name: names, by: ["event:name"], metrics: [events] } ]
+sources: [ redis: { url: "%s", list: "tally:events" } ]
 sinks:
-%s
+  - %s
 """
 
-SQLITE = "  - sqlite: { flush: 50ms }\n"
+SQLITE = "sqlite: { flush: 50ms }"
 SENDERS = 4
 
 
@@ -62,6 +64,21 @@ class Sender(threading.Thread):
                 time.sleep(0.02)
 
 
+class Pusher(Sender):
+    """Pushes to the list; what Redis has taken counts as acknowledged. No ids are repeated: there is nothing to retry."""
+
+    def __init__(self, redis, n):
+        super().__init__(None, n)
+        self.redis = redis
+
+    def run(self):
+        while not self.quit:
+            events = self.batch()
+            self.redis.push("tally:events", [json.dumps(e) for e in events])
+            self.acked.update(e["id"] for e in events)
+            time.sleep(random.uniform(0, 0.005))
+
+
 def verify(d, senders, rows):
     sent, acked = {}, set()
     for s in senders:
@@ -89,8 +106,21 @@ def verify(d, senders, rows):
     return n, len(acked), len(sent)
 
 
-def storm(scene, d, rows, kills):
-    senders = [Sender(d, n) for n in range(SENDERS)]
+def taken(d):
+    return sum(s["taken"] for s in d.json("GET", "/v1/ledger")[1]["sites"])
+
+
+def settle(d):
+    """The list is empty a moment before its last batch is released: wait until nothing more is taken."""
+    before, until = -1, time.monotonic() + 30
+    while before != taken(d):
+        check(time.monotonic() < until, "the ledger goes on taking events")
+        before = taken(d)
+        time.sleep(1)
+
+
+def storm(d, redis, rows, kills):
+    senders = [Sender(d, n) for n in range(SENDERS)] + [Pusher(redis, SENDERS)]
     for s in senders:
         s.start()
     for _ in range(kills):
@@ -102,6 +132,8 @@ def storm(scene, d, rows, kills):
         s.quit = True
     for s in senders:
         s.join(60)
+    wait_for("the list to empty", lambda: redis.command("LLEN", "tally:events") == 0, 60)
+    settle(d)
     d.flush()
     n, acked, sent = verify(d, senders, rows)
     print("kills %d  sent %d  acknowledged %d  stored %d  lost 0  doubled 0" % (kills, sent, acked, n))
@@ -112,13 +144,10 @@ def main(scene):
     print("seed", seed)
     random.seed(seed)
     kills = int(os.environ.get("TALLY_KILLS") or 20)
-    if NAME_MARIADB:
-        db = scene.mariadb()
-        d = scene.tallyd(CONF % ("  - mariadb: { url: \"%s\", flush: 50ms }\n" % db.url()))
-        storm(scene, d, db.sql, kills)
-    else:
-        d = scene.tallyd(CONF % SQLITE)
-        storm(scene, d, d.sqlite, kills)
+    redis = scene.redis()
+    db = scene.mariadb() if NAME_MARIADB else None
+    d = scene.tallyd(CONF % (redis.url(), 'mariadb: { url: "%s", flush: 50ms }' % db.url() if db else SQLITE))
+    storm(d, redis, db.sql if db else d.sqlite, kills)
     d.stop()
 
 

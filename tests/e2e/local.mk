@@ -10,5 +10,9 @@ EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/truth.
 dist_check_SCRIPTS += \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
+	tests/e2e/outage.py \
+	tests/e2e/plugins.py \
+	tests/e2e/status.py \
+	tests/e2e/tool.py \
 	tests/e2e/truth_mariadb.py \
 	tests/e2e/truth_sqlite.py
