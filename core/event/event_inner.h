@@ -60,8 +60,6 @@ static inline void prop_list_clear(struct prop_list *l)
 	l->keys = 0;
 }
 
-struct tally_prop *prop_find(struct prop_list *l, struct tally_str key);
-
 /* Adds or replaces; null takes the key away. Arrays and objects are refused. 0 or -EINVAL with err. */
 must_check int prop_take(struct prop_list *l, struct tally_str key, const struct json_value *v, struct arena *a,
 	struct event_error *err);

@@ -4,7 +4,7 @@
 
 #define IS(literal) (memcmp(key.ptr, literal, sizeof(literal) - 1) == 0)
 
-static enum field field_of_four(struct tally_str key)
+static inline enum field field_of_four(struct tally_str key)
 {
 	if (IS("name"))
 		return FIELD_NAME;
@@ -21,7 +21,7 @@ static enum field field_of_four(struct tally_str key)
 	return IS("data") ? FIELD_DATA : FIELD_OTHER;
 }
 
-static enum field field_of(struct tally_str key)
+static inline enum field field_of(struct tally_str key)
 {
 	switch (key.len) {
 	case 2:

@@ -5,14 +5,15 @@
 #include "event/event_inner.h"
 #include "text/number.h"
 
-static uint64_t key_bit(struct tally_str key)
+static inline uint64_t key_bit(struct tally_str key)
 {
-	unsigned first = key.len ? (unsigned char)key.ptr[0] : 0;
-	unsigned last = key.len ? (unsigned char)key.ptr[key.len - 1] : 0;
+	if (key.len == 0)
+		return 1;
+	unsigned first = (unsigned char)key.ptr[0], last = (unsigned char)key.ptr[key.len - 1];
 	return UINT64_C(1) << ((first * 5 + last * 3 + key.len * 7) % 64);
 }
 
-struct tally_prop *prop_find(struct prop_list *l, struct tally_str key)
+static inline struct tally_prop *prop_find(struct prop_list *l, struct tally_str key)
 {
 	if (!(l->keys & key_bit(key)))
 		return NULL;
@@ -50,24 +51,27 @@ static int fail_too_many(struct event_error *err)
 	return event_fail(err, "too_many_props", "props", "an event has at most %d props", EVENT_PROPS_MAX);
 }
 
-static int fill(struct tally_prop *p, const struct json_value *v, const char **why)
+/* NULL, or the code of what is wrong with the value. */
+static const char *fill(struct tally_prop *p, struct tally_str key, const struct json_value *v)
 {
+	p->key = key;
+	p->text = v->text;
+	p->number = 0;
+	p->reserved = 0;
 	switch (v->kind) {
 	case JSON_STRING:
 		p->type = TALLY_PROP_STRING;
-		return 0;
+		return NULL;
 	case JSON_TRUE:
 	case JSON_FALSE:
 		p->type = TALLY_PROP_BOOL;
 		p->number = v->kind == JSON_TRUE;
-		return 0;
+		return NULL;
 	case JSON_NUMBER:
 		p->type = TALLY_PROP_NUMBER;
-		*why = "number_out_of_range";
-		return number_double(v->text, &p->number);
+		return number_double(v->text, &p->number) ? "number_out_of_range" : NULL;
 	default:
-		*why = "invalid_type";
-		return -EINVAL;
+		return "invalid_type";
 	}
 }
 
@@ -84,8 +88,8 @@ static int fail_prop(
 int prop_take(
 	struct prop_list *l, struct tally_str key, const struct json_value *v, struct arena *a, struct event_error *err)
 {
-	struct tally_prop p = { .key = key, .text = v->text }, *slot;
-	const char *why = NULL;
+	struct tally_prop *slot;
+	const char *code;
 	if (v->kind == JSON_NULL) {
 		prop_remove(l, key);
 		return 0;
@@ -96,15 +100,13 @@ int prop_take(
 	if (v->text.len > EVENT_PROP_TEXT_MAX)
 		return event_fail(err, "too_long", field_name(a, key), "the value of a prop is longer than %d bytes",
 			EVENT_PROP_TEXT_MAX);
-	if (fill(&p, v, &why))
-		return fail_prop(err, a, key, v, why);
 	slot = prop_find(l, key);
 	if (!slot)
 		slot = add_slot(l, key);
 	if (!slot)
 		return fail_too_many(err);
-	*slot = p;
-	return 0;
+	code = fill(slot, key, v);
+	return code ? fail_prop(err, a, key, v, code) : 0;
 }
 
 int prop_add_others(struct prop_list *l, const struct prop_list *others, struct event_error *err)

@@ -50,9 +50,11 @@ static int fail_syntax(struct json *j, const char *message)
 }
 
 /* The next byte that is no white space, 0 at the end. (A NUL byte in the input is no part of any token either.) */
-static char peek(struct json *j)
+static inline char peek(struct json *j)
 {
 	const char *p = j->at, *end = j->end;
+	if (p < end && (unsigned char)*p > ' ')
+		return *p;
 	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
 		p++;
 	j->at = p;
@@ -101,7 +103,7 @@ int json_value(struct json *j, struct json_value *v)
 	case '"':
 		v->kind = JSON_STRING;
 		j->at++;
-		return json_string(j, &v->text);
+		return json_string_short(j, &v->text);
 	case '{':
 		return take_bracket(j, v, JSON_OBJECT);
 	case '[':
@@ -148,7 +150,7 @@ int json_member(struct json *j, struct tally_str *key)
 	if (peek(j) != '"')
 		return fail_syntax(j, "a key in quotes was expected");
 	j->at++;
-	if (json_string(j, key))
+	if (json_string_short(j, key))
 		return -EINVAL;
 	if (peek(j) != ':')
 		return fail_syntax(j, "a colon was expected behind the key");

@@ -4,9 +4,6 @@
  * it longer. */
 #include <errno.h>
 #include <stdint.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "text/json_inner.h"
 #include "text/utf8.h"
@@ -16,12 +13,8 @@
 static const char *pass_plain(const char *p, const char *end, unsigned *high)
 {
 #ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
 	for (; end - p >= 16; p += 16) {
-		__m128i c = _mm_loadu_si128((const __m128i *)p);
-		__m128i stop = _mm_or_si128(_mm_cmpeq_epi8(c, quote), _mm_cmpeq_epi8(c, slash));
-		stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(c, control), c));
-		unsigned stops = (unsigned)_mm_movemask_epi8(stop), highs = (unsigned)_mm_movemask_epi8(c);
+		unsigned highs, stops = json_stops(p, &highs);
 		if (stops) {
 			*high |= highs & (stops ^ (stops - 1));
 			return p + __builtin_ctz(stops);

@@ -9,5 +9,17 @@ libtallycore_la_SOURCES += \
 	core/text/utf8.c core/text/utf8.h \
 	core/text/write.c core/text/write.h
 
-check_PROGRAMS += tests/unit/test_json
+check_PROGRAMS += tests/unit/test_csv \
+	tests/unit/test_iso8601 \
+	tests/unit/test_json \
+	tests/unit/test_number \
+	tests/unit/test_tree \
+	tests/unit/test_utf8 \
+	tests/unit/test_write
+tests_unit_test_csv_SOURCES = tests/unit/test_csv.c
+tests_unit_test_iso8601_SOURCES = tests/unit/test_iso8601.c
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
+tests_unit_test_number_SOURCES = tests/unit/test_number.c
+tests_unit_test_tree_SOURCES = tests/unit/test_tree.c
+tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c
+tests_unit_test_write_SOURCES = tests/unit/test_write.c

@@ -18,6 +18,13 @@ static bool is_digit(const char *p, const char *end)
 	return p < end && (unsigned char)(*p - '0') < 10;
 }
 
+static const char *pass_digits(const char *p, const char *end)
+{
+	while (is_digit(p, end))
+		p++;
+	return p;
+}
+
 /* A number taken apart: value = mantissa * 10^power, exact unless `long_` (more digits than a uint64 holds). */
 struct parts {
 	uint64_t mantissa;
@@ -27,14 +34,14 @@ struct parts {
 
 static const char *take_digits(const char *p, const char *end, struct parts *n, int power_each)
 {
+	const char *begin = p;
+	uint64_t mantissa = n->mantissa;
 	for (; is_digit(p, end); p++) {
-		if (n->mantissa > (UINT64_MAX - 9) / 10) {
-			n->long_ = true;
-			continue;
-		}
-		n->mantissa = n->mantissa * 10 + (uint64_t)(*p - '0');
-		n->power += power_each;
+		n->long_ |= mantissa > (UINT64_MAX - 9) / 10;
+		mantissa = mantissa * 10 + (uint64_t)(*p - '0'); /* of no use if long_ */
 	}
+	n->mantissa = mantissa;
+	n->power += power_each * (int)(p - begin);
 	return p;
 }
 
@@ -76,10 +83,31 @@ static const char *take_apart(const char *p, const char *end, struct parts *n)
 	return p;
 }
 
+/*  [-] (0 | 1..9 digits) [. digits] [(e|E) [+|-] digits]  */
 const char *number_end(const char *p, const char *end)
 {
-	struct parts n;
-	return take_apart(p, end, &n);
+	const char *digits;
+	if (p < end && *p == '-')
+		p++;
+	digits = p;
+	p = pass_digits(p, end);
+	if (p == digits || (*digits == '0' && p - digits > 1))
+		return p == digits ? NULL : digits + 1;
+	if (p < end && *p == '.') {
+		digits = ++p;
+		p = pass_digits(p, end);
+		if (p == digits)
+			return NULL;
+	}
+	if (p < end && (*p | 0x20) == 'e') {
+		p++;
+		p += p < end && (*p == '+' || *p == '-');
+		digits = p;
+		p = pass_digits(p, end);
+		if (p == digits)
+			return NULL;
+	}
+	return p;
 }
 
 /* strtod wants a NUL behind the text. */
@@ -99,6 +127,22 @@ static double by_strtod(struct tally_str text)
 	return d;
 }
 
+/* Most numbers: up to 15 digits and nothing else. */
+static bool read_short_whole(struct tally_str text, double *out)
+{
+	uint64_t whole = 0;
+	if (text.len == 0 || text.len > 15 || (text.ptr[0] == '0' && text.len > 1))
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned char)text.ptr[i] - '0';
+		if (digit > 9)
+			return false;
+		whole = whole * 10 + digit;
+	}
+	*out = (double)whole;
+	return true;
+}
+
 int number_double(struct tally_str text, double *out)
 {
 	static const double powers[EXACT_POWER + 1] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
@@ -106,6 +150,8 @@ int number_double(struct tally_str text, double *out)
 	struct parts n;
 	const char *end = text.ptr + text.len;
 	double d;
+	if (read_short_whole(text, out))
+		return 0;
 	if (text.len == 0 || take_apart(text.ptr, end, &n) != end)
 		return -EINVAL;
 	if (!n.long_ && n.mantissa < EXACT_MANTISSA && n.power >= -EXACT_POWER && n.power <= EXACT_POWER) {

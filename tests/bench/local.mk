@@ -8,3 +8,5 @@ tests_bench_http204_LDADD = libtallycore.la
 
 EXTRA_PROGRAMS += tests/bench/bench_zone
 tests_bench_bench_zone_SOURCES = tests/bench/bench_zone.c
+EXTRA_PROGRAMS += tests/bench/bench_event
+tests_bench_bench_event_SOURCES = tests/bench/bench_event.c tests/unit/event_fixture.h
