@@ -103,7 +103,7 @@ int json_value(struct json *j, struct json_value *v)
 	case '"':
 		v->kind = JSON_STRING;
 		j->at++;
-		return json_string_short(j, &v->text);
+		return json_take_short(j, &v->text);
 	case '{':
 		return take_bracket(j, v, JSON_OBJECT);
 	case '[':
@@ -150,7 +150,7 @@ int json_member(struct json *j, struct tally_str *key)
 	if (peek(j) != '"')
 		return fail_syntax(j, "a key in quotes was expected");
 	j->at++;
-	if (json_string_short(j, key))
+	if (json_take_short(j, key))
 		return -EINVAL;
 	if (peek(j) != ':')
 		return fail_syntax(j, "a colon was expected behind the key");

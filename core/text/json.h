@@ -11,7 +11,8 @@
  *     rc = json_end(&j);
  *
  * After an error every further call fails as well; code, message and offset say what and where.
- * For small documents that are read more than once see text/tree.h. A reader belongs to one thread. */
+ * For small documents that are read more than once see text/tree.h. A reader belongs to one thread.
+ * (A source that includes this cannot include jansson.h as well: both name the kinds JSON_….) */
 #ifndef TEXT_JSON_H
 #define TEXT_JSON_H
 

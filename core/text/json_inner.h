@@ -13,7 +13,7 @@
 int json_fail(struct json *j, const char *code, const char *at, const char *message);
 
 /* Assumes: j->at is behind the opening quote. Eats through the closing one. */
-must_check int json_string(struct json *j, struct tally_str *out);
+must_check int json_take_string(struct json *j, struct tally_str *out);
 
 #ifdef __SSE2__
 /* A bit for each of the 16 bytes at p that ends a plain run (a quote, a backslash, a control character); *high has one
@@ -29,8 +29,8 @@ static inline unsigned json_stops(const char *p, unsigned *high)
 }
 #endif
 
-/* json_string() for keys and short texts: one look at 16 bytes decides most of them. */
-static inline int json_string_short(struct json *j, struct tally_str *out)
+/* json_take_string() for keys and short texts: one look at 16 bytes decides most of them. */
+static inline int json_take_short(struct json *j, struct tally_str *out)
 {
 #ifdef __SSE2__
 	if (j->end - j->at >= 16) {
@@ -43,7 +43,7 @@ static inline int json_string_short(struct json *j, struct tally_str *out)
 		}
 	}
 #endif
-	return json_string(j, out);
+	return json_take_string(j, out);
 }
 
 #endif

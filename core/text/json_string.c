@@ -170,7 +170,7 @@ static int string_with_escapes(struct json *j, const char *first_escape, struct 
 	return 0;
 }
 
-int json_string(struct json *j, struct tally_str *out)
+int json_take_string(struct json *j, struct tally_str *out)
 {
 	unsigned high = 0;
 	const char *begin = j->at, *end = pass_plain(begin, j->end, &high);

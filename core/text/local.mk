@@ -12,6 +12,8 @@ libtallycore_la_SOURCES += \
 check_PROGRAMS += tests/unit/test_csv \
 	tests/unit/test_iso8601 \
 	tests/unit/test_json \
+	tests/unit/test_json_oracle \
+	tests/unit/test_json_suite \
 	tests/unit/test_number \
 	tests/unit/test_tree \
 	tests/unit/test_utf8 \
@@ -19,6 +21,8 @@ check_PROGRAMS += tests/unit/test_csv \
 tests_unit_test_csv_SOURCES = tests/unit/test_csv.c
 tests_unit_test_iso8601_SOURCES = tests/unit/test_iso8601.c
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
+tests_unit_test_json_oracle_SOURCES = tests/unit/test_json_oracle.c tests/unit/json_oracle.c tests/unit/json_oracle.h
+tests_unit_test_json_suite_SOURCES = tests/unit/test_json_suite.c tests/unit/data.h
 tests_unit_test_number_SOURCES = tests/unit/test_number.c
 tests_unit_test_tree_SOURCES = tests/unit/test_tree.c
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c
