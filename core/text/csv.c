@@ -237,7 +237,7 @@ int csv_end(struct csv_reader *r)
 
 void csv_put_field(struct text_out *o, struct tally_str field)
 {
-	bool quotes = false;
+	bool quotes = str_starts(field, STR(MARK)); /* at the beginning of a file it would be taken for one */
 	for (size_t i = 0; i < field.len && !quotes; i++)
 		quotes = field.ptr[i] == ',' || field.ptr[i] == '"' || field.ptr[i] == '\n' || field.ptr[i] == '\r';
 	if (!quotes) {
