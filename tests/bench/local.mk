@@ -10,3 +10,7 @@ EXTRA_PROGRAMS += tests/bench/bench_zone
 tests_bench_bench_zone_SOURCES = tests/bench/bench_zone.c
 EXTRA_PROGRAMS += tests/bench/bench_event
 tests_bench_bench_event_SOURCES = tests/bench/bench_event.c tests/unit/event_fixture.h
+EXTRA_PROGRAMS += tests/bench/bench_sink
+tests_bench_bench_sink_SOURCES = tests/bench/bench_sink.c $(sink_store_sources)
+tests_bench_bench_sink_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/plug
+tests_bench_bench_sink_LDADD = $(LDADD) -ldl

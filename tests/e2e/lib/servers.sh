@@ -74,6 +74,12 @@ wait_for() {
 	return 1
 }
 
+# so that a second start is harmless
+server_runs() {
+	local pid
+	pid=$(server_pid "$1") && [ -n "$pid" ] && ! server_gone "$pid"
+}
+
 need() { command -v "$1" >/dev/null || { echo "skipped: $1 is not installed" >&2; return 77; }; }
 
 mariadb_root() {
@@ -110,6 +116,7 @@ start_mariadb() {
 	[ -d "$dir/data/mysql" ] || { fresh=1; mariadb_new_data "$dir" || { cat "$dir/install.log" >&2; return 1; }; }
 	for ((tries = 0; ; tries++)); do
 		MARIADB_PORT=$(cat "$dir/port" 2>/dev/null || free_port)
+		server_runs "$dir" && break
 		mariadb_spawn "$dir" "$@" && break
 		[ $tries -ge 3 ] && { tail -20 "$dir/server.log" >&2; return 1; }
 		[ $fresh = 1 ] || sleep 1
@@ -133,6 +140,7 @@ start_redis() {
 	mkdir -p "$dir"
 	for ((tries = 0; ; tries++)); do
 		REDIS_PORT=$(cat "$dir/port" 2>/dev/null || free_port)
+		server_runs "$dir" && break
 		redis-server --port "$REDIS_PORT" --bind 127.0.0.1 --dir "$dir" --save "" --appendonly no "$@" \
 			>>"$dir/server.log" 2>&1 </dev/null &
 		echo $! >"$dir/server.pid"
