@@ -8,6 +8,7 @@ libtallycore_la_SOURCES += \
 	core/conf/judge.c \
 	core/conf/nested.c \
 	core/conf/option.h \
+	core/conf/plugopt.c core/conf/plugopt.h \
 	core/conf/pair.c \
 	core/conf/print.c \
 	core/conf/read.c \

@@ -54,7 +54,7 @@ static void add_options(struct text *t, const struct tally_option *o)
 {
 	add(t, o && o->name ? "options\n" : "no options\n");
 	for (; o && o->name; o++)
-		add(t, "  %s: %s%s%s\n      %.400s\n", o->name, plug_option_words(o->type),
+		add(t, "  %s: %s%s%s\n      %.400s\n", o->name, conf_option_words(o->type),
 			o->value ? ", default " : ", must be given", o->value ? o->value : "", o->help ? o->help : "");
 }
 

@@ -24,11 +24,11 @@ static uint32_t host_station(const struct tally_instance *in)
 
 /* ---- options ---- */
 
-static const struct plug_value *option(struct tally_instance *in, const char *name, uint32_t types)
+static const struct conf_value *option(struct tally_instance *in, const char *name, uint32_t types)
 {
-	static const struct plug_value nothing = { .s = "" };
+	static const struct conf_value nothing = { .s = "" };
 	for (size_t i = 0; i < in->stage->nvalues; i++) {
-		const struct plug_value *v = &in->stage->values[i];
+		const struct conf_value *v = &in->stage->values[i];
 		if (strcmp(v->name, name) == 0 && (types & 1u << v->type))
 			return v;
 	}

@@ -18,13 +18,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/plugopt.h"
 #include "meter/meter.h"
 #include "plug/plug.h"
 #include "zone/zone.h"
 
-#define PLUG_NAME_MAX 32    /* of a plugin, with its NUL */
-#define PLUG_OPTIONS_MAX 64 /* in one table */
-#define PLUG_REASON_MAX 32  /* with its NUL */
+#define PLUG_NAME_MAX 32   /* of a plugin, with its NUL */
+#define PLUG_REASON_MAX 32 /* with its NUL */
 #define PLUG_WHY 512
 
 /* Writes the reason and returns -EINVAL. */
@@ -56,27 +56,6 @@ must_check int plug_lib_open(const char *path, struct plug_lib *const *loaded, s
 	char name[PLUG_NAME_MAX], char why[PLUG_WHY]);
 void plug_lib_unref(struct plug_lib *lib);
 
-/* ---- options.c ---- */
-
-struct plug_value {
-	const char *name;
-	uint32_t type; /* enum tally_option_type */
-	int64_t i;     /* INT, BOOL, SIZE (bytes), TIME (us) */
-	double d;      /* FLOAT */
-	const char *s; /* STRING */
-};
-
-/* Names, types and defaults of a table are such that plug_options_parse() can use it. -EINVAL with why. */
-must_check int plug_options_vet(const struct tally_option *table, char why[PLUG_WHY]);
-
-/* A value for every row of the table, given or default. who: "plugin dedup", place: of the whole entry. -EINVAL with
- * why: an unknown name (names the nearest), a bad value, one that must be given. Strings are copied to the arena. */
-must_check int plug_options_parse(const struct tally_option *table, const struct conf_pair *given, size_t ngiven,
-	const char *who, const char *place, struct arena *a, struct plug_value **out, size_t *nout, char why[PLUG_WHY]);
-
-/* What kind of value: "a size (64MiB)". */
-const char *plug_option_words(uint32_t type);
-
 /* ---- set.c ---- */
 
 struct plug_stage {
@@ -85,7 +64,7 @@ struct plug_stage {
 	bool by_auto;                      /* not named in the configuration: may fail without stopping anything */
 	_Atomic(char *) trouble;           /* why its open failed at some station; the set frees it */
 	const struct tally_plugin *plugin; /* in its library */
-	struct plug_value *values;
+	struct conf_value *values;
 	size_t nvalues;
 };
 

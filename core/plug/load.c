@@ -96,7 +96,7 @@ static int vet_head(const struct form *f, const struct head *h, char name[PLUG_N
 	memcpy(name, h->name, strlen(h->name) + 1);
 	if (!printable(h->version, 31) || !printable(h->summary, 200))
 		return plug_refuse(why, "has no version (1 to 31 printable bytes) or no summary (1 to 200)");
-	return plug_options_vet(h->options, why);
+	return conf_options_vet(h->options, why);
 }
 
 static int vet_plugin(const struct tally_plugin *p, char why[PLUG_WHY])

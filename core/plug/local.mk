@@ -7,7 +7,6 @@ libtallycore_la_SOURCES += \
 	core/plug/host.c \
 	core/plug/inner.h \
 	core/plug/load.c \
-	core/plug/options.c \
 	core/plug/pipeline.c \
 	core/plug/plug.h \
 	core/plug/set.c \

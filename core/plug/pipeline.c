@@ -74,7 +74,7 @@ static int add_stage(struct plug_set *s, struct plug_file *f, const struct conf_
 	char who[PLUG_NAME_MAX + 8];
 	snprintf(who, sizeof who, "plugin %s", f->name);
 	bool by_auto = strcmp(cp->name, "auto") == 0;
-	int rc = plug_options_parse(f->plugin->options, by_auto ? NULL : cp->options, by_auto ? 0 : cp->noptions, who,
+	int rc = conf_options_parse(f->plugin->options, by_auto ? NULL : cp->options, by_auto ? 0 : cp->noptions, who,
 		cp->place ? cp->place : "pipeline", &s->arena, &st->values, &st->nvalues, why);
 	if (rc != 0)
 		return rc;

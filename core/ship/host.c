@@ -12,30 +12,32 @@
 
 /* ---- options: asking for what is not in the sink's own table is a mistake in the sink, said at once ---- */
 
-static const struct ship_option *option(const struct tally_sink_instance *in, const char *name)
+static const struct conf_value *option(const struct tally_sink_instance *in, const char *name)
 {
-	const struct ship_option *o = ship_options_find(&in->options, name);
-	MUST(o != NULL);
-	return o;
+	size_t i = 0;
+	while (i < in->noptions && strcmp(in->options[i].name, name) != 0)
+		i++;
+	MUST(i < in->noptions);
+	return &in->options[i];
 }
 
 static int64_t host_option_int(const struct tally_sink_instance *in, const char *name)
 {
-	const struct ship_option *o = option(in, name);
+	const struct conf_value *o = option(in, name);
 	MUST(o->type != TALLY_OPT_STRING && o->type != TALLY_OPT_FLOAT);
 	return o->i;
 }
 
 static double host_option_float(const struct tally_sink_instance *in, const char *name)
 {
-	const struct ship_option *o = option(in, name);
+	const struct conf_value *o = option(in, name);
 	MUST(o->type == TALLY_OPT_FLOAT);
-	return o->f;
+	return o->d;
 }
 
 static const char *host_option_str(const struct tally_sink_instance *in, const char *name)
 {
-	const struct ship_option *o = option(in, name);
+	const struct conf_value *o = option(in, name);
 	MUST(o->type == TALLY_OPT_STRING);
 	return o->s;
 }
@@ -200,7 +202,11 @@ int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, co
 	in->prefix = arena_printf(&in->arena, "%s", cs->prefix ? cs->prefix : "");
 	in->data_dir = arena_printf(&in->arena, "%s", c->data_dir);
 	snprintf(in->node, sizeof in->node, "%s", node_uuid);
-	int rc = ship_options_parse(sink->options, cs, &in->arena, &in->options, why);
+	struct conf_value *options;
+	const char *who = arena_printf(&in->arena, "sink %s", cs->plugin);
+	int rc = conf_options_parse(
+		sink->options, cs->options, cs->noptions, who, cs->place, &in->arena, &options, &in->noptions, why);
+	in->options = rc == 0 ? options : NULL;
 	if (rc == 0 && sink->open(&table, in, &in->self) != 0) {
 		snprintf(why, 512, "%s: sink %s: %s", cs->place, cs->name,
 			*in->failure.message ? in->failure.message : "cannot be opened, and does not say why");

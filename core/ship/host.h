@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "conf/conf.h"
-#include "ship/options.h"
+#include "conf/plugopt.h"
 #include "ship/schema.h"
 
 #define SHIP_MESSAGE_BYTES 256
@@ -30,7 +30,8 @@ struct tally_sink_instance {
 	const char *name, *room; /* "main", "sink main" */
 	const char *prefix, *data_dir;
 	char node[37];
-	struct ship_options options;
+	const struct conf_value *options;
+	size_t noptions;
 	struct ship_failure failure;
 	void *self; /* the sink's own; NULL until opened */
 };

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 libtallycore_la_SOURCES += \
+	core/ship/definition.c \
 	core/ship/host.c core/ship/host.h \
+	core/ship/inner.h core/ship/job.c \
 	core/ship/meta.c core/ship/meta.h \
-	core/ship/options.c core/ship/options.h \
+	core/ship/news.c \
 	core/ship/pace.c core/ship/pace.h \
 	core/ship/schema.c core/ship/schema.h \
 	core/ship/ship.c core/ship/ship.h

@@ -40,7 +40,7 @@ enum schema_table {
 	SCHEMA_DEAD,     /* node, line, lsn, idx | site, time, code, error, raw (JSON bytes) */
 	SCHEMA_REVISION, /* site, day (UTC, us), node | lsn, generation */
 	SCHEMA_LEDGER, /* node, line, site | stored, dead, thinned, lost, dropped   (ADD): the terms of /v1/ledger of this line */
-	SCHEMA_META,   /* name | value (FIRST), horizon (MAX): see ship/meta.h */
+	SCHEMA_META, /* name | value (FIRST), horizon (MAX): see ship/meta.h */
 	SCHEMA_FIXED
 };
 

@@ -241,8 +241,12 @@ void test_a_store_that_has_forgotten_is_not_empty(void **state)
 	(void)state;
 	place.wipe();
 	struct shop *s = shop_open(NODE_A, "main", "");
-	struct tally_cell row[] = { null_cell(), text("main"), text("a"), number(4), number(0), number(0), number(0) };
-	shop_must_write(s, &s->schema->fixed[SCHEMA_LEDGER], row, 1);
+	const struct tally_table *ledger = &s->schema->fixed[SCHEMA_LEDGER];
+	struct tally_cell *row = arena_zalloc(&s->arena, ledger->ncolumns * sizeof *row);
+	*cell_of(row, 0, ledger, "line") = text("main");
+	*cell_of(row, 0, ledger, "site") = text("a");
+	*cell_of(row, 0, ledger, "stored") = number(4);
+	shop_must_write(s, ledger, row, 1);
 	shop_close(s);
 	s = with_another_rollup("late", &events);
 	assert_true(complete(s, keep_all, 9000)->rollup_horizon_us[0] == 9000);

@@ -462,9 +462,9 @@ static void test_options_are_checked_by_the_sinks_table(void **state)
 	assert_string_equal(script.host->option_str(script.in, "word"), "hello");
 	struct ship *kept = port.ship;
 	expect_refusal("sice", "1MiB", "tally.yaml:4:7: sink fake has no option `sice`");
-	expect_refusal("size", "much", "`size` must be a size such as 64MiB, not `much`");
-	expect_refusal("yes", "maybe", "`yes` must be true or false");
-	expect_refusal("share", "0.5x", "`share` must be a number");
+	expect_refusal("size", "much", "`size` of sink fake must be a size (64MiB), not `much`");
+	expect_refusal("yes", "maybe", "`yes` of sink fake must be true or false");
+	expect_refusal("share", "0.5x", "`share` of sink fake must be a number");
 	expect_refusal("size", "7", "sink main: seven is not possible");
 	port.ship = kept;
 	come_home();

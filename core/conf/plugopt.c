@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Option tables: what `pipeline: - NAME: { … }` says, read by the plugin's own table. */
+#include "conf/plugopt.h"
+
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "plug/inner.h"
+#include "conf/conf.h"
 #include "text/number.h"
+
+__attribute__((format(printf, 2, 3))) static int refuse(char why[CONF_WHY], const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(why, CONF_WHY, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
 
 /* ---- one value ---- */
 
@@ -28,7 +40,7 @@ static int parse_size(const char *text, int64_t *out)
 	return 0;
 }
 
-static int parse_value(uint32_t type, const char *text, struct plug_value *v)
+static int parse_value(uint32_t type, const char *text, struct conf_value *v)
 {
 	switch (type) {
 	case TALLY_OPT_STRING:
@@ -48,7 +60,7 @@ static int parse_value(uint32_t type, const char *text, struct plug_value *v)
 	return -EINVAL;
 }
 
-const char *plug_option_words(uint32_t type)
+const char *conf_option_words(uint32_t type)
 {
 	static const char *const words[] = { "text", "a whole number", "a number", "true or false", "a size (64MiB)",
 		"a time (10m)" };
@@ -60,40 +72,38 @@ const char *plug_option_words(uint32_t type)
 static size_t rows_of(const struct tally_option *table)
 {
 	size_t n = 0;
-	while (table && n <= PLUG_OPTIONS_MAX && table[n].name)
+	while (table && n <= CONF_OPTIONS_MAX && table[n].name)
 		n++;
 	return n;
 }
 
-static int vet_row(const struct tally_option *row, char why[PLUG_WHY])
+static int vet_row(const struct tally_option *row, char why[CONF_WHY])
 {
-	struct plug_value v = { 0 };
+	struct conf_value v = { 0 };
 	size_t n = strnlen(row->name, 64);
 	if (n == 0 || n == 64 || row->name[0] < 'a' || row->name[0] > 'z' ||
 		strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != n)
-		return plug_refuse(why, "its option `%.64s` has no name of the form [a-z][a-z0-9_]*", row->name);
+		return refuse(why, "its option `%.64s` has no name of the form [a-z][a-z0-9_]*", row->name);
 	if (row->type > TALLY_OPT_TIME)
-		return plug_refuse(why,
-			"its option `%s` has type %u, which this version does not know; use a newer tally", row->name,
-			row->type);
+		return refuse(why, "its option `%s` has type %u, which this version does not know; use a newer tally",
+			row->name, row->type);
 	if (row->value && parse_value(row->type, row->value, &v) != 0)
-		return plug_refuse(why, "the default of its option `%s` must be %s, not `%.64s`", row->name,
-			plug_option_words(row->type), row->value);
+		return refuse(why, "the default of its option `%s` must be %s, not `%.64s`", row->name,
+			conf_option_words(row->type), row->value);
 	return 0;
 }
 
-int plug_options_vet(const struct tally_option *table, char why[PLUG_WHY])
+int conf_options_vet(const struct tally_option *table, char why[CONF_WHY])
 {
 	size_t n = rows_of(table);
-	if (n > PLUG_OPTIONS_MAX)
-		return plug_refuse(
-			why, "has more than %d options; end the table with a row of zeros", PLUG_OPTIONS_MAX);
+	if (n > CONF_OPTIONS_MAX)
+		return refuse(why, "has more than %d options; end the table with a row of zeros", CONF_OPTIONS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		if (vet_row(&table[i], why) != 0)
 			return -EINVAL;
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(table[k].name, table[i].name) == 0)
-				return plug_refuse(why, "has two options `%s`", table[i].name);
+				return refuse(why, "has two options `%s`", table[i].name);
 	}
 	return 0;
 }
@@ -101,9 +111,9 @@ int plug_options_vet(const struct tally_option *table, char why[PLUG_WHY])
 /* ---- what was given ---- */
 
 static int check_names(const struct tally_option *table, size_t n, const struct conf_pair *given, size_t ngiven,
-	const char *who, char why[PLUG_WHY])
+	const char *who, char why[CONF_WHY])
 {
-	const char *names[PLUG_OPTIONS_MAX];
+	const char *names[CONF_OPTIONS_MAX];
 	for (size_t i = 0; i < n; i++)
 		names[i] = table[i].name;
 	for (size_t k = 0; k < ngiven; k++) {
@@ -114,9 +124,9 @@ static int check_names(const struct tally_option *table, size_t n, const struct 
 			continue;
 		const char *near = conf_nearest(given[k].name, names, n);
 		if (near)
-			return plug_refuse(why, "%s: %s has no option `%s`; did you mean `%s`?", given[k].place, who,
+			return refuse(why, "%s: %s has no option `%s`; did you mean `%s`?", given[k].place, who,
 				given[k].name, near);
-		return plug_refuse(
+		return refuse(
 			why, "%s: %s has no option `%s`; `tallyd -l` lists them", given[k].place, who, given[k].name);
 	}
 	return 0;
@@ -131,24 +141,24 @@ static const struct conf_pair *given_for(const struct conf_pair *given, size_t n
 	return NULL;
 }
 
-int plug_options_parse(const struct tally_option *table, const struct conf_pair *given, size_t ngiven, const char *who,
-	const char *place, struct arena *a, struct plug_value **out, size_t *nout, char why[PLUG_WHY])
+int conf_options_parse(const struct tally_option *table, const struct conf_pair *given, size_t ngiven, const char *who,
+	const char *place, struct arena *a, struct conf_value **out, size_t *nout, char why[CONF_WHY])
 {
 	size_t n = rows_of(table);
-	struct plug_value *v = arena_zalloc(a, (n + 1) * sizeof *v);
+	struct conf_value *v = arena_zalloc(a, (n + 1) * sizeof *v);
 	if (check_names(table, n, given, ngiven, who, why) != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
 		const struct conf_pair *pair = given_for(given, ngiven, table[i].name);
 		const char *text = pair ? pair->value : table[i].value;
 		if (!text)
-			return plug_refuse(why, "%s: %s needs the option `%s`: %s", place, who, table[i].name,
+			return refuse(why, "%s: %s needs the option `%s`: %s", place, who, table[i].name,
 				table[i].help ? table[i].help : "it has no default");
 		v[i].name = arena_copy(a, table[i].name, strlen(table[i].name));
 		v[i].type = table[i].type;
 		if (parse_value(table[i].type, arena_copy(a, text, strlen(text)), &v[i]) != 0)
-			return plug_refuse(why, "%s: `%s` of %s must be %s, not `%s`", pair ? pair->place : place,
-				table[i].name, who, plug_option_words(table[i].type), text);
+			return refuse(why, "%s: `%s` of %s must be %s, not `%s`", pair ? pair->place : place,
+				table[i].name, who, conf_option_words(table[i].type), text);
 	}
 	*out = v;
 	*nout = n;

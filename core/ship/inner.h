@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share: the ship itself.
+ *
+ * ship.c is the line's side and the thread, job.c the policy, news.c what is told to others. */
+#ifndef SHIP_INNER_H
+#define SHIP_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/ring.h"
+#include "meter/meter.h"
+#include "ship/host.h"
+#include "ship/pace.h"
+#include "ship/ship.h"
+
+enum job { JOB_NONE, JOB_POSITION, JOB_BATCH };
+
+struct ship {
+	struct tally_sink_instance *in;
+	struct gate *gate;
+	pthread_t thread;
+	_Atomic int job; /* enum job */
+	_Atomic bool ready, closing, nudged;
+	const struct tally_batch *batch;
+	struct ship_report report;
+	void (*on_report)(void *arg);
+	void *on_report_arg;
+
+	/* the thread's own */
+	struct ship_pace pace;
+	int64_t retention_us[TALLY_GRAINS];
+	struct arena meta_arena[2]; /* the one in use stays until the next REWIND report */
+	unsigned meta_at;
+	uint64_t random;
+	unsigned failures;                 /* in a row */
+	uint64_t rows_recent, dead_recent; /* halved now and then: is it the data or the schema? */
+	int logged_code, logged_rc;
+	struct meter_series *retries[TALLY_SINK_CLASSES], *recovered, *up;
+
+	pthread_mutex_t stats_lock;
+	struct ship_stats stats;
+};
+
+static inline bool ship_closing(const struct ship *s)
+{
+	return atomic_load_explicit(&s->closing, memory_order_relaxed);
+}
+
+/* ---- job.c [the ship's thread] ---- */
+
+/* Each tries until it is certain what the store holds. out comes as SHIP_CLOSED and stays so if the ship is closed. */
+void job_position(struct ship *s, struct ship_report *out);
+void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *out);
+
+/* ---- news.c ---- */
+
+void news_open(struct ship *s);
+void news_failure(struct ship *s, int rc);
+void news_success(struct ship *s);
+void news_stored(struct ship *s, const struct tally_batch *b, int64_t took_us, bool recovered);
+
+/* Rows of all tables. */
+size_t batch_rows(const struct tally_batch *b);
+
+#endif
