@@ -8,6 +8,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/truth.py tests/e2e/kill.py
 
 dist_check_SCRIPTS += \
+	tests/e2e/faults.py \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
 	tests/e2e/outage.py \
