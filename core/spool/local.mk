@@ -24,3 +24,6 @@ check_PROGRAMS += tests/unit/test_spool_fault
 tests_unit_test_spool_fault_SOURCES = tests/unit/test_spool_fault.c tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_recover
 tests_unit_test_spool_recover_SOURCES = tests/unit/test_spool_recover.c tests/unit/spool_kit.h
+check_PROGRAMS += tests/unit/test_spool_crash
+tests_unit_test_spool_crash_SOURCES = tests/unit/test_spool_crash.c tests/unit/crash_disk.c tests/unit/crash_disk.h \
+	tests/unit/spool_kit.h

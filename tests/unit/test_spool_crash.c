@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Power cuts. A random but repeatable life of a spool (groups, syncs, refused writes, failed syncs, trims) is recorded
+ * call by call; then the power goes at random moments of it, with random luck for every unsynced sector. Each image is
+ * opened, and:
+ * - every record acknowledged as durable is there, byte for byte;
+ * - nothing appears that was never appended, and nothing that was refused before the power went;
+ * - nothing counts as damage;
+ * - the log goes on from there, and the power goes again, also in the middle of the recovery.
+ *
+ * KIT_IMAGES and KIT_SEED in the environment make it longer and other. */
+#include "crash_disk.h"
+#include "spool_kit.h"
+
+#define DEPTH 3 /* lives after one another */
+#define NEVER SIZE_MAX
+
+/* When, in acts of the disk, something became true of a record. */
+struct fate {
+	size_t durable, gone;
+};
+
+/* One life: what was done, and what was promised when. */
+struct life {
+	struct kit k;
+	struct fate fates[KIT_MAX];
+	struct disk *disk;
+	uint64_t seed;
+	struct {
+		size_t when;
+		uint64_t lsn;
+	} trims[64];
+	size_t ntrims;
+	size_t opened; /* the act before which the opening returned */
+};
+
+static size_t images, opened_again;
+
+static size_t now(const struct life *l)
+{
+	return l->disk->nacts;
+}
+
+/* ---- what is promised ---- */
+
+static void note_new(struct life *l, size_t from)
+{
+	for (; from < l->k.n; from++)
+		l->fates[from] = (struct fate){ NEVER, NEVER };
+}
+
+static void note_durable(struct life *l)
+{
+	uint64_t durable = spool_durable(l->k.sp);
+	for (size_t i = 0; i < l->k.n; i++)
+		if (l->k.recs[i].end <= durable && l->fates[i].durable == NEVER && l->fates[i].gone == NEVER)
+			l->fates[i].durable = now(l);
+}
+
+/* Those at or behind lsn never were. */
+static void note_gone(struct life *l, uint64_t lsn)
+{
+	for (size_t i = 0; i < l->k.n; i++)
+		if (l->k.recs[i].lsn >= lsn && l->fates[i].gone == NEVER)
+			l->fates[i].gone = now(l);
+}
+
+/* ---- what is done ---- */
+
+static void trim(struct life *l, uint64_t lsn)
+{
+	if (l->ntrims == sizeof l->trims / sizeof *l->trims)
+		return;
+	l->trims[l->ntrims].when = now(l);
+	l->trims[l->ntrims++].lsn = lsn;
+	spool_trim(l->k.sp, lsn, l->k.now_us);
+}
+
+static bool append_group(struct life *l, uint32_t seed, size_t count, size_t len)
+{
+	if (spool_reserve(l->k.sp, count * len, count) < 0) {
+		trim(l, spool_durable(l->k.sp));
+		return false;
+	}
+	size_t from = l->k.n;
+	for (size_t i = 0; i < count; i++)
+		kit_append(&l->k, seed + (uint32_t)i, len);
+	note_new(l, from);
+	return true;
+}
+
+static void do_group(struct life *l, uint32_t seed, size_t count, size_t len)
+{
+	if (append_group(l, seed, count, len))
+		assert_int_equal(spool_write(l->k.sp), 0);
+}
+
+static void do_sync(struct life *l)
+{
+	struct spool_stats st;
+	spool_stats(l->k.sp, &st);
+	assert_int_equal(spool_sync(l->k.sp, st.end), 0);
+	note_durable(l);
+}
+
+/* A refused group, and perhaps the client's retry of its beginning. */
+static void do_refused(struct life *l, uint32_t seed, size_t count, size_t len)
+{
+	static const char *const specs[] = { "spool.write:1:EIO", "spool.write:1:short,spool.write:2:ENOSPC",
+		"spool.write:2:short,spool.write:3:EIO", "spool.header:1:EIO" };
+	struct spool_stats st;
+	spool_stats(l->k.sp, &st);
+	if (!append_group(l, seed, count, len))
+		return;
+	assert_int_equal(seam_arm(specs[disk_below(&l->seed, 4)]), 0);
+	int rc = spool_write(l->k.sp);
+	assert_int_equal(seam_arm(NULL), 0);
+	if (rc == 0)
+		return; /* the group had not that many writes */
+	note_gone(l, st.end);
+	if (disk_below(&l->seed, 2))
+		do_group(l, seed, 1 + disk_below(&l->seed, count), len);
+}
+
+/* A failed sync and what follows it: some of the written records are kept, the others never were. */
+static void do_failed_sync(struct life *l)
+{
+	struct spool_stats st;
+	spool_stats(l->k.sp, &st);
+	if (st.end == st.durable)
+		return;
+	assert_int_equal(seam_arm(disk_below(&l->seed, 3) ? "spool.sync:1:EIO" : "spool.sync:2:EIO"), 0);
+	int rc = spool_sync(l->k.sp, st.end);
+	assert_int_equal(seam_arm(NULL), 0);
+	if (rc == 0) {
+		note_durable(l);
+		return;
+	}
+	uint64_t keep = st.durable;
+	for (size_t i = 0; i < l->k.n; i++)
+		if (l->fates[i].gone == NEVER && l->k.recs[i].end > keep && disk_below(&l->seed, 3))
+			keep = l->k.recs[i].end;
+	if (disk_below(&l->seed, 4) == 0) {
+		assert_int_equal(seam_arm("spool.abandon:1:EIO"), 0);
+		assert_int_equal(spool_abandon(l->k.sp, keep), -EIO);
+		assert_int_equal(seam_arm(NULL), 0);
+	}
+	assert_int_equal(spool_abandon(l->k.sp, keep), 0);
+	note_gone(l, keep);
+	note_durable(l);
+}
+
+static void do_trim(struct life *l)
+{
+	struct spool_stats st;
+	spool_stats(l->k.sp, &st);
+	trim(l, st.begin + disk_below(&l->seed, st.durable - st.begin + 1));
+}
+
+static void do_something(struct life *l)
+{
+	uint64_t dice = disk_below(&l->seed, 100);
+	uint32_t seed = (uint32_t)disk_random(&l->seed);
+	size_t count = 1 + disk_below(&l->seed, 4), len = disk_below(&l->seed, 1000);
+	if (dice < 45)
+		do_group(l, seed, count, len);
+	else if (dice < 50)
+		do_group(l, seed, 20, 900);
+	else if (dice < 75)
+		do_sync(l);
+	else if (dice < 83)
+		do_refused(l, seed, count, len);
+	else if (dice < 86)
+		do_refused(l, seed, 20, 900);
+	else if (dice < 92)
+		do_failed_sync(l);
+	else
+		do_trim(l);
+}
+
+/* ---- what must be found ---- */
+
+static uint64_t trimmed_before(const struct life *l, size_t moment)
+{
+	uint64_t lsn = 0;
+	for (size_t i = 0; i < l->ntrims; i++)
+		if (l->trims[i].when <= moment && l->trims[i].lsn > lsn)
+			lsn = l->trims[i].lsn;
+	return lsn;
+}
+
+struct check {
+	const struct life *l; /* the life that ended at moment; NULL: none before */
+	size_t moment;
+	bool found[KIT_MAX];
+	uint64_t end;
+};
+
+/* A recalled record is a checkpoint of ours or one of that life that was not gone by then. */
+static int check_record(void *arg, const struct spool_record *rec)
+{
+	struct check *c = arg;
+	static uint8_t want[1 << 16];
+	bool good = rec->type == SPOOL_CHECKPOINT && rec->len == 4;
+	if (c->end && rec->lsn != c->end)
+		return -EBADMSG;
+	c->end = rec->end;
+	for (size_t i = 0; c->l && i < c->l->k.n; i++) {
+		const struct kit_record *r = &c->l->k.recs[i];
+		if (r->lsn != rec->lsn || r->mark != rec->mark || r->len != rec->len ||
+			c->l->fates[i].gone <= c->moment)
+			continue;
+		kit_payload(want, r->seed, r->len);
+		if (memcmp(want, rec->payload, rec->len) != 0)
+			continue;
+		c->found[i] = good = true;
+	}
+	return good ? 0 : -EBADMSG;
+}
+
+static void expect_promises_kept(const struct check *c)
+{
+	if (!c->l)
+		return;
+	uint64_t trimmed = trimmed_before(c->l, c->moment);
+	for (size_t i = 0; i < c->l->k.n; i++)
+		if (c->l->fates[i].durable <= c->moment && c->l->fates[i].gone > c->moment &&
+			c->l->k.recs[i].end > trimmed)
+			assert_true(c->found[i]);
+}
+
+/* Opens what lies in l->k.dir, which is what the life before left at the check's moment. */
+static void open_checked(struct life *l, struct check *c)
+{
+	char why[256];
+	struct spool_stats st;
+	int rc = spool_open(&l->k.opt, check_record, c, &l->k.sp, why);
+	if (rc)
+		print_error("%s\n", why);
+	assert_int_equal(rc, 0);
+	spool_set_checkpoint(l->k.sp, kit_checkpoint, NULL);
+	expect_promises_kept(c);
+	spool_stats(l->k.sp, &st);
+	assert_int_equal(st.lost_bytes, 0);
+	opened_again++;
+}
+
+/* What the life that ended at the check's moment hands on to the next. */
+static struct fate fate_after(const struct life *l, const struct check *c, size_t i)
+{
+	struct fate f = { NEVER, NEVER };
+	if (c->found[i]) /* by now it is durable; what was promised before is owed at once */
+		f.durable = c->l->fates[i].durable <= c->moment ? 0 : now(l);
+	else if (c->l->k.recs[i].end > trimmed_before(c->l, c->moment))
+		f.gone = now(l);
+	return f;
+}
+
+static void inherit(struct life *l, const struct check *c)
+{
+	for (size_t i = 0; c->l && i < c->l->k.n; i++) {
+		if (!c->found[i] && c->l->fates[i].gone <= c->moment)
+			continue;
+		l->k.recs[l->k.n] = c->l->k.recs[i];
+		l->fates[l->k.n++] = fate_after(l, c, i);
+	}
+	if (c->l)
+		l->trims[l->ntrims++].lsn = trimmed_before(c->l, c->moment);
+}
+
+/* ---- lives ---- */
+
+static struct life *life_new(uint64_t seed)
+{
+	struct life *l = calloc(1, sizeof *l);
+	assert_non_null(l);
+	kit_setup(&l->k, "crash");
+	l->k.opt.max_bytes = 12 * KIT_SEGMENT;
+	l->seed = seed;
+	l->disk = calloc(1, sizeof *l->disk);
+	assert_non_null(l->disk);
+	return l;
+}
+
+static void life_end(struct life *l)
+{
+	kit_teardown(&l->k);
+	disk_end(l->disk);
+	free(l);
+}
+
+static void live(struct check *c, uint64_t seed, int depth, size_t count);
+
+/* The power goes at a random moment of l; what is left lives on. */
+static void cut_power(const struct life *l, uint64_t *seed, int depth)
+{
+	struct check *c = calloc(1, sizeof *c);
+	assert_non_null(c);
+	c->l = l;
+	c->moment = disk_below(seed, 4) ? disk_below(seed, now(l) + 1) : disk_below(seed, l->opened + 1);
+	images++;
+	live(c, disk_random(seed), depth + 1, depth + 1 < DEPTH ? 2 : 0);
+	free(c);
+}
+
+static void live(struct check *c, uint64_t seed, int depth, size_t count)
+{
+	struct life *l = life_new(seed);
+	if (c->l)
+		disk_image(c->l->disk, c->moment, disk_random(&l->seed), l->k.dir);
+	disk_begin(l->disk, l->k.dir);
+	open_checked(l, c);
+	inherit(l, c);
+	l->opened = now(l);
+	for (int i = depth ? 12 : 120; i > 0; i--)
+		do_something(l);
+	file_watch(NULL, NULL);
+	spool_close(l->k.sp);
+	l->k.sp = NULL;
+	for (size_t i = 0; i < count; i++)
+		cut_power(l, &l->seed, depth);
+	life_end(l);
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+	return s ? strtoull(s, NULL, 10) : otherwise;
+}
+
+static void power_cuts_break_no_promise(void **state)
+{
+	(void)state;
+	uint64_t seed = number_from("KIT_SEED", 1), want = number_from("KIT_IMAGES", 300);
+	while (images < want) {
+		struct check none = { 0 };
+		live(&none, seed++, 0, 12);
+	}
+	print_message("%zu images, %zu openings\n", images, opened_again);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(power_cuts_break_no_promise),
+	};
+	return RUN_TESTS("spool_crash", tests);
+}
