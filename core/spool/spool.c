@@ -40,10 +40,8 @@ static struct spool *make(const struct spool_options *opt)
 static int dir_make(const char *dir, char why[256])
 {
 	char parent[DIR_LONGEST + 4];
-	if (mkdir(dir, 0700) < 0) {
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
 		int failed = -errno;
-		if (failed == -EEXIST)
-			return 0;
 		snprintf(why, 256, "cannot make %.200s: %s", dir, strerror(-failed));
 		return failed;
 	}

@@ -3,8 +3,10 @@
  *
  * - Whatever stands behind the end is copied to quarantine and removed for good, so that no later write can make it
  *   look like a continuation.
- * - The good records that nobody called synced are written once more, byte for byte, and synced. Reading them proves
- *   nothing: they may be in the page cache only, and after a write error the kernel holds such pages for clean. */
+ * - The good records that nobody called synced are written once more, byte for byte, and synced, and so are the heads of
+ *   their segments. Reading them proves nothing: they may be in the page cache only, and after a write error the kernel
+ *   holds such pages for clean.
+ * - The folder is synced: whoever made the files may have been killed before doing so. */
 #include "spool/inner.h"
 
 #include <errno.h>
@@ -105,6 +107,8 @@ static int settle_segment(struct spool *sp, struct segment *seg, uint64_t sure, 
 	if (!last && from >= seg->end)
 		return 0;
 	int rc = segment_open_fd(sp, seg);
+	if (rc == 0 && sure <= seg->head.first) /* the head was synced with the first records, if at all */
+		rc = segment_write_head(seg);
 	if (rc == 0 && from < seg->end)
 		rc = rewrite(seg, from, seg->end);
 	if (rc == 0 && last)
@@ -124,6 +128,9 @@ int tail_settle(struct spool *sp, size_t keep, uint64_t sure, char why[256])
 	int rc = 0;
 	retire_behind(sp, keep);
 	sp->cur = keep ? sp->segs[keep - 1] : NULL;
+	rc = file_sync_dir("spool.dirsync", sp->opt.dir);
+	if (rc < 0)
+		snprintf(why, 256, "cannot sync %.200s: %s", sp->opt.dir, strerror(-rc));
 	for (size_t i = 0; rc == 0 && i < keep; i++) {
 		rc = settle_segment(sp, sp->segs[i], sure, i + 1 == keep);
 		if (rc < 0)

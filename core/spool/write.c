@@ -25,7 +25,9 @@ static uint64_t part_file_at(const struct part *p)
 	return FORMAT_PAGE + (p->from - p->seg->head.first);
 }
 
-/* A fresh segment's head comes after its records: killed in between, the process leaves a spare, not a hollow. */
+/* The heads of fresh segments come after all records, the last one's first. So a process killed in between leaves spares,
+ * not hollow segments; and of segments that repeat others (spool_abandon) each is whole, with all that follow it, when
+ * its head begins to void the old ones. */
 int write_out(struct group *g)
 {
 	int rc = 0;
@@ -33,9 +35,10 @@ int write_out(struct group *g)
 		struct part *p = &g->parts[i];
 		struct iovec iov = { g->buf + p->at, part_len(g, i) };
 		rc = file_write("spool.write", p->seg->fd, &iov, 1, part_file_at(p));
-		if (rc == 0 && p->fresh)
-			rc = segment_write_head(p->seg);
 	}
+	for (size_t i = g->nparts; rc == 0 && i-- > 0;)
+		if (g->parts[i].fresh)
+			rc = segment_write_head(g->parts[i].seg);
 	return rc;
 }
 

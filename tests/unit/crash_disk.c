@@ -125,7 +125,8 @@ static void inode_put(const struct inode *f, const char *path, enum luck luck, u
 	assert_int_equal(fclose(out), 0);
 }
 
-static struct inode *replay(const struct disk *d, size_t moment, uint64_t *seed)
+/* tear: NULL = every act is whole. */
+static struct inode *replay(const struct disk *d, size_t moment, uint64_t *tear)
 {
 	struct inode *all = calloc((size_t)d->nfiles + 1, sizeof *all);
 	assert_non_null(all);
@@ -139,22 +140,21 @@ static struct inode *replay(const struct disk *d, size_t moment, uint64_t *seed)
 	for (size_t i = 0; i < moment; i++) {
 		const struct disk_act *a = &d->acts[i];
 		size_t len = a->len;
-		if (i + 1 == moment && disk_below(seed, 2))
-			len = disk_below(seed, len + 1); /* torn */
+		if (tear && i + 1 == moment && disk_below(tear, 2))
+			len = disk_below(tear, len + 1);
 		act_apply(all, d->nfiles, a, len);
 	}
 	return all;
 }
 
-void disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to)
+static void put_all(const struct disk *d, struct inode *all, enum luck luck, uint64_t seed, const char *to)
 {
-	enum luck luck = (enum luck)disk_below(&seed, LUCKS);
-	struct inode *all = replay(d, moment, &seed);
 	mkdir(to, 0700);
 	for (int i = 0; i < d->nfiles; i++) {
 		char path[512];
 		const char *name = d->files[i].name;
-		bool there = disk_below(&seed, 2) ? all[i].named : all[i].named_durable;
+		bool now = luck == LUCK_ALL || disk_below(&seed, 2);
+		bool there = now ? all[i].named : all[i].named_durable;
 		snprintf(path, sizeof path, "%.200s/%s", to, name[0] == '/' ? name + 1 : name);
 		if (there)
 			inode_put(&all[i], path, luck, &seed);
@@ -163,6 +163,62 @@ void disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *
 		free(all[i].sectors);
 	}
 	free(all);
+}
+
+void disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to)
+{
+	enum luck luck = (enum luck)disk_below(&seed, LUCKS);
+	put_all(d, replay(d, moment, &seed), luck, seed, to);
+}
+
+void disk_cached(const struct disk *d, size_t moment, const char *to)
+{
+	put_all(d, replay(d, moment, NULL), LUCK_ALL, 0, to);
+}
+
+static void *copy_of(const void *bytes, size_t len)
+{
+	void *p = bytes ? malloc(len + 1) : NULL;
+	assert_true(p || !bytes);
+	return p ? memcpy(p, bytes, len) : NULL;
+}
+
+static bool was_opened(const struct disk *d, size_t moment, int file)
+{
+	for (size_t i = 0; i < moment; i++)
+		if (d->acts[i].op == FILE_OPENED && d->acts[i].file == file)
+			return true;
+	return false;
+}
+
+void disk_continue(struct disk *d, const struct disk *prev, size_t moment, const char *dir)
+{
+	static const struct file_act none;
+	*d = *prev;
+	d->acts = NULL;
+	d->nacts = d->cap = 0;
+	snprintf(d->dir, sizeof d->dir, "%s", dir);
+	for (int i = 0; i < d->nfiles; i++)
+		d->files[i].base = copy_of(prev->files[i].base, prev->files[i].base_len);
+	/* which of the names are taken at that moment */
+	for (int i = 0; i < d->nfiles; i++)
+		if (d->files[i].name[0] == '/')
+			memmove(d->files[i].name, d->files[i].name + 1, strlen(d->files[i].name));
+	for (size_t i = 0; i < moment; i++) {
+		const struct disk_act *a = &prev->acts[i];
+		struct file_act act = { .off = a->off, .bytes = a->bytes, .len = a->len };
+		disk_add(d, a->op, a->file, &act);
+		if (a->op == FILE_UNLINKED)
+			disk_hide_name(&d->files[a->file]);
+	}
+	for (int i = 0; i < d->nfiles; i++) {
+		disk_add(d, FILE_SYNC_FAILED, i, &none);
+		if (!d->files[i].base && !was_opened(prev, moment, i))
+			disk_hide_name(&d->files[i]); /* made later, in a future that is no more */
+	}
+	for (int i = 0; i < DISK_FDS; i++)
+		d->fds[i] = -1;
+	file_watch(disk_hear, d);
 }
 
 void disk_begin(struct disk *d, const char *dir)

@@ -95,6 +95,13 @@ static inline int disk_new_file(struct disk *d, const char *name)
 	return d->nfiles++;
 }
 
+/* A later file of that name is another one. */
+static inline void disk_hide_name(struct disk_file *f)
+{
+	memmove(f->name + 1, f->name, strlen(f->name) + 1);
+	f->name[0] = '/';
+}
+
 /* The hook for file_watch(). */
 static inline void disk_hear(void *arg, const struct file_act *act)
 {
@@ -122,9 +129,7 @@ static inline void disk_hear(void *arg, const struct file_act *act)
 		file = disk_find(d, act->path);
 		if (file >= 0) {
 			disk_add(d, FILE_UNLINKED, file, act);
-			d->files[file].name[0] = '/'; /* a later file of that name is another */
-			memmove(d->files[file].name + 1, act->path + strlen(d->dir) + 1,
-				strlen(act->path + strlen(d->dir) + 1) + 1);
+			disk_hide_name(&d->files[file]);
 		}
 		break;
 	case FILE_WRITTEN:
@@ -139,6 +144,10 @@ static inline void disk_hear(void *arg, const struct file_act *act)
 /* Begins to record, from the files that lie in dir now and are taken for durable. */
 void disk_begin(struct disk *d, const char *dir);
 
+/* Begins to record where prev stood at that moment, after kill -9: what it had written is in the cache, what it had not
+ * synced is in doubt, as if its sync had failed, until it is written and synced anew. */
+void disk_continue(struct disk *d, const struct disk *prev, size_t moment, const char *dir);
+
 static inline void disk_end(struct disk *d)
 {
 	for (int i = 0; i < d->nfiles; i++)
@@ -151,5 +160,8 @@ static inline void disk_end(struct disk *d)
 
 /* Writes to the folder `to` what may be left if the power goes within the first `moment` acts. */
 void disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to);
+
+/* Writes to the folder `to` what a killed process leaves: everything. */
+void disk_cached(const struct disk *d, size_t moment, const char *to);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Power cuts. A random but repeatable life of a spool (groups, syncs, refused writes, failed syncs, trims) is recorded
- * call by call; then the power goes at random moments of it, with random luck for every unsynced sector. Each image is
- * opened, and:
- * - every record acknowledged as durable is there, byte for byte;
+ * call by call; then the power goes at random moments of it, with random luck for every unsynced sector, or the process
+ * is killed and the power goes later. Each image is opened, and:
+ * - every record acknowledged as durable is there, byte for byte; after a mere kill every written one;
  * - nothing appears that was never appended, and nothing that was refused before the power went;
  * - nothing counts as damage;
  * - the log goes on from there, and the power goes again, also in the middle of the recovery.
@@ -16,7 +16,9 @@
 
 /* When, in acts of the disk, something became true of a record. */
 struct fate {
-	size_t durable, gone;
+	size_t written, durable;
+	size_t dropped; /* the ledger gave it up: from here it may vanish */
+	size_t gone;    /* and from here it must not be seen */
 };
 
 /* One life: what was done, and what was promised when. */
@@ -30,7 +32,9 @@ struct life {
 		uint64_t lsn;
 	} trims[64];
 	size_t ntrims;
-	size_t opened; /* the act before which the opening returned */
+	size_t born, opened; /* the acts before which it began, and its opening returned */
+	size_t tight[64];    /* acts at which something was refused, left behind or let go */
+	size_t ntight;
 };
 
 static size_t images, opened_again;
@@ -45,7 +49,20 @@ static size_t now(const struct life *l)
 static void note_new(struct life *l, size_t from)
 {
 	for (; from < l->k.n; from++)
-		l->fates[from] = (struct fate){ NEVER, NEVER };
+		l->fates[from] = (struct fate){ NEVER, NEVER, NEVER, NEVER };
+}
+
+static void note_written(struct life *l)
+{
+	for (size_t i = 0; i < l->k.n; i++)
+		if (l->fates[i].written == NEVER && l->fates[i].gone == NEVER)
+			l->fates[i].written = now(l);
+}
+
+static void note_tight(struct life *l)
+{
+	if (l->ntight < sizeof l->tight / sizeof *l->tight)
+		l->tight[l->ntight++] = now(l);
 }
 
 static void note_durable(struct life *l)
@@ -59,6 +76,7 @@ static void note_durable(struct life *l)
 /* Those at or behind lsn never were. */
 static void note_gone(struct life *l, uint64_t lsn)
 {
+	note_tight(l);
 	for (size_t i = 0; i < l->k.n; i++)
 		if (l->k.recs[i].lsn >= lsn && l->fates[i].gone == NEVER)
 			l->fates[i].gone = now(l);
@@ -72,6 +90,7 @@ static void trim(struct life *l, uint64_t lsn)
 		return;
 	l->trims[l->ntrims].when = now(l);
 	l->trims[l->ntrims++].lsn = lsn;
+	note_tight(l);
 	spool_trim(l->k.sp, lsn, l->k.now_us);
 }
 
@@ -90,8 +109,10 @@ static bool append_group(struct life *l, uint32_t seed, size_t count, size_t len
 
 static void do_group(struct life *l, uint32_t seed, size_t count, size_t len)
 {
-	if (append_group(l, seed, count, len))
-		assert_int_equal(spool_write(l->k.sp), 0);
+	if (!append_group(l, seed, count, len))
+		return;
+	assert_int_equal(spool_write(l->k.sp), 0);
+	note_written(l);
 }
 
 static void do_sync(struct life *l)
@@ -114,8 +135,10 @@ static void do_refused(struct life *l, uint32_t seed, size_t count, size_t len)
 	assert_int_equal(seam_arm(specs[disk_below(&l->seed, 4)]), 0);
 	int rc = spool_write(l->k.sp);
 	assert_int_equal(seam_arm(NULL), 0);
-	if (rc == 0)
-		return; /* the group had not that many writes */
+	if (rc == 0) { /* the group had not that many writes */
+		note_written(l);
+		return;
+	}
 	note_gone(l, st.end);
 	if (disk_below(&l->seed, 2))
 		do_group(l, seed, 1 + disk_below(&l->seed, count), len);
@@ -139,6 +162,9 @@ static void do_failed_sync(struct life *l)
 	for (size_t i = 0; i < l->k.n; i++)
 		if (l->fates[i].gone == NEVER && l->k.recs[i].end > keep && disk_below(&l->seed, 3))
 			keep = l->k.recs[i].end;
+	for (size_t i = 0; i < l->k.n; i++)
+		if (l->k.recs[i].lsn >= keep)
+			l->fates[i].dropped = now(l);
 	if (disk_below(&l->seed, 4) == 0) {
 		assert_int_equal(seam_arm("spool.abandon:1:EIO"), 0);
 		assert_int_equal(spool_abandon(l->k.sp, keep), -EIO);
@@ -191,6 +217,7 @@ static uint64_t trimmed_before(const struct life *l, size_t moment)
 struct check {
 	const struct life *l; /* the life that ended at moment; NULL: none before */
 	size_t moment;
+	bool killed; /* the process only: the cache outlives it */
 	bool found[KIT_MAX];
 	uint64_t end;
 };
@@ -222,10 +249,13 @@ static void expect_promises_kept(const struct check *c)
 	if (!c->l)
 		return;
 	uint64_t trimmed = trimmed_before(c->l, c->moment);
-	for (size_t i = 0; i < c->l->k.n; i++)
-		if (c->l->fates[i].durable <= c->moment && c->l->fates[i].gone > c->moment &&
+	for (size_t i = 0; i < c->l->k.n; i++) {
+		const struct fate *f = &c->l->fates[i];
+		size_t promised = c->killed ? f->written : f->durable;
+		if (promised <= c->moment && f->dropped > c->moment && f->gone > c->moment &&
 			c->l->k.recs[i].end > trimmed)
 			assert_true(c->found[i]);
+	}
 }
 
 /* Opens what lies in l->k.dir, which is what the life before left at the check's moment. */
@@ -247,10 +277,11 @@ static void open_checked(struct life *l, struct check *c)
 /* What the life that ended at the check's moment hands on to the next. */
 static struct fate fate_after(const struct life *l, const struct check *c, size_t i)
 {
-	struct fate f = { NEVER, NEVER };
-	if (c->found[i]) /* by now it is durable; what was promised before is owed at once */
+	struct fate f = { NEVER, NEVER, NEVER, NEVER };
+	if (c->found[i]) { /* by now it is durable; what was promised before is owed at once */
 		f.durable = c->l->fates[i].durable <= c->moment ? 0 : now(l);
-	else if (c->l->k.recs[i].end > trimmed_before(c->l, c->moment))
+		f.written = 0;
+	} else if (c->l->k.recs[i].end > trimmed_before(c->l, c->moment))
 		f.gone = now(l);
 	return f;
 }
@@ -265,6 +296,18 @@ static void inherit(struct life *l, const struct check *c)
 	}
 	if (c->l)
 		l->trims[l->ntrims++].lsn = trimmed_before(c->l, c->moment);
+}
+
+/* A client sends what was cut once more: the first of it, equal to the byte and at the same place. */
+static void send_again(struct life *l, const struct check *c)
+{
+	struct spool_stats st;
+	spool_stats(l->k.sp, &st);
+	for (size_t i = 0; c->l && i < c->l->k.n; i++)
+		if (!c->found[i] && c->l->k.recs[i].lsn == st.end) {
+			do_group(l, c->l->k.recs[i].seed, 1, c->l->k.recs[i].len);
+			return;
+		}
 }
 
 /* ---- lives ---- */
@@ -290,13 +333,26 @@ static void life_end(struct life *l)
 
 static void live(struct check *c, uint64_t seed, int depth, size_t count);
 
+/* Anywhere, within the recovery, or close to where it hurts. */
+static size_t moment_in(const struct life *l, uint64_t *seed)
+{
+	uint64_t dice = disk_below(seed, 4);
+	size_t at = l->born + disk_below(seed, now(l) - l->born + 1);
+	if (dice == 0)
+		at = l->born + disk_below(seed, l->opened - l->born + 1);
+	if (dice == 1 && l->ntight)
+		at = l->tight[disk_below(seed, l->ntight)] + disk_below(seed, 4);
+	return at < now(l) ? at : now(l);
+}
+
 /* The power goes at a random moment of l; what is left lives on. */
 static void cut_power(const struct life *l, uint64_t *seed, int depth)
 {
 	struct check *c = calloc(1, sizeof *c);
 	assert_non_null(c);
 	c->l = l;
-	c->moment = disk_below(seed, 4) ? disk_below(seed, now(l) + 1) : disk_below(seed, l->opened + 1);
+	c->moment = moment_in(l, seed);
+	c->killed = disk_below(seed, 3) == 0;
 	images++;
 	live(c, disk_random(seed), depth + 1, depth + 1 < DEPTH ? 2 : 0);
 	free(c);
@@ -305,12 +361,20 @@ static void cut_power(const struct life *l, uint64_t *seed, int depth)
 static void live(struct check *c, uint64_t seed, int depth, size_t count)
 {
 	struct life *l = life_new(seed);
-	if (c->l)
-		disk_image(c->l->disk, c->moment, disk_random(&l->seed), l->k.dir);
-	disk_begin(l->disk, l->k.dir);
+	if (c->l && c->killed) {
+		disk_cached(c->l->disk, c->moment, l->k.dir);
+		disk_continue(l->disk, c->l->disk, c->moment, l->k.dir);
+	} else {
+		if (c->l)
+			disk_image(c->l->disk, c->moment, disk_random(&l->seed), l->k.dir);
+		disk_begin(l->disk, l->k.dir);
+	}
+	l->born = now(l);
 	open_checked(l, c);
 	inherit(l, c);
 	l->opened = now(l);
+	if (disk_below(&l->seed, 2))
+		send_again(l, c);
 	for (int i = depth ? 12 : 120; i > 0; i--)
 		do_something(l);
 	file_watch(NULL, NULL);
