@@ -27,3 +27,5 @@ tests_unit_test_spool_recover_SOURCES = tests/unit/test_spool_recover.c tests/un
 check_PROGRAMS += tests/unit/test_spool_crash
 tests_unit_test_spool_crash_SOURCES = tests/unit/test_spool_crash.c tests/unit/crash_disk.c tests/unit/crash_disk.h \
 	tests/unit/spool_kit.h
+check_PROGRAMS += tests/unit/test_spool_format
+tests_unit_test_spool_format_SOURCES = tests/unit/test_spool_format.c

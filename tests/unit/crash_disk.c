@@ -91,7 +91,7 @@ static void act_apply(struct inode *all, int nfiles, const struct disk_act *a, s
 	}
 }
 
-enum luck { LUCK_ALL, LUCK_NONE, LUCK_HALF, LUCK_MOST, LUCK_FEW, LUCKS };
+enum luck { LUCK_ALL, LUCK_NONE, LUCK_HALF, LUCK_MOST, LUCK_FEW, LUCK_EARLY, LUCKS };
 
 static size_t choose(const struct sector *s, enum luck luck, uint64_t *seed)
 {
@@ -101,6 +101,8 @@ static size_t choose(const struct sector *s, enum luck luck, uint64_t *seed)
 		return s->n;
 	case LUCK_NONE:
 		return 0;
+	case LUCK_EARLY: /* flushed after its first write and not again */
+		return s->n ? 1 : 0;
 	case LUCK_MOST:
 		return dice ? s->n : disk_below(seed, s->n + 1);
 	case LUCK_FEW:

@@ -224,6 +224,23 @@ static void trim_lets_go_of_whole_segments_only(void **state)
 	kit_teardown(&k);
 }
 
+/* With nothing durable behind it, the last durable segment is all a crash leaves to tell where the log stood. */
+static void trim_leaves_a_durable_trace(void **state)
+{
+	(void)state;
+	kit_setup(&k, "spool");
+	kit_open(&k);
+	kit_group(&k, 1, 1, 100, true);
+	while (stats().segments < 3)
+		kit_group(&k, 2, 1, 900, false);
+	assert_int_equal(spool_sync(k.sp, k.recs[k.n - 2].end), 0);
+	assert_int_equal(stats().segments, 3);
+	spool_trim(k.sp, UINT64_MAX, k.now_us);
+	assert_true(stats().begin < stats().durable);
+	assert_int_equal(stats().segments, 2);
+	kit_teardown(&k);
+}
+
 static void retain_keeps_what_is_young_up_to_its_limit(void **state)
 {
 	(void)state;
@@ -367,6 +384,7 @@ int main(void)
 		cmocka_unit_test(seek_proves_the_place),
 		cmocka_unit_test(one_record_is_read_by_its_lsn),
 		cmocka_unit_test(trim_lets_go_of_whole_segments_only),
+		cmocka_unit_test(trim_leaves_a_durable_trace),
 		cmocka_unit_test(retain_keeps_what_is_young_up_to_its_limit),
 		cmocka_unit_test(recycled_segments_hide_their_past),
 		cmocka_unit_test(a_reader_without_a_hold_learns_that_its_place_is_gone),

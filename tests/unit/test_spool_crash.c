@@ -299,15 +299,16 @@ static void inherit(struct life *l, const struct check *c)
 }
 
 /* A client sends what was cut once more: the first of it, equal to the byte and at the same place. */
-static void send_again(struct life *l, const struct check *c)
+static bool send_again(struct life *l, const struct check *c)
 {
 	struct spool_stats st;
 	spool_stats(l->k.sp, &st);
 	for (size_t i = 0; c->l && i < c->l->k.n; i++)
 		if (!c->found[i] && c->l->k.recs[i].lsn == st.end) {
 			do_group(l, c->l->k.recs[i].seed, 1, c->l->k.recs[i].len);
-			return;
+			return true;
 		}
+	return false;
 }
 
 /* ---- lives ---- */
@@ -341,7 +342,7 @@ static size_t moment_in(const struct life *l, uint64_t *seed)
 	if (dice == 0)
 		at = l->born + disk_below(seed, l->opened - l->born + 1);
 	if (dice == 1 && l->ntight)
-		at = l->tight[disk_below(seed, l->ntight)] + disk_below(seed, 4);
+		at = l->tight[disk_below(seed, l->ntight)] + disk_below(seed, 8);
 	return at < now(l) ? at : now(l);
 }
 
@@ -373,9 +374,10 @@ static void live(struct check *c, uint64_t seed, int depth, size_t count)
 	open_checked(l, c);
 	inherit(l, c);
 	l->opened = now(l);
-	if (disk_below(&l->seed, 2))
-		send_again(l, c);
-	for (int i = depth ? 12 : 120; i > 0; i--)
+	int ops = depth ? (int)disk_below(&l->seed, 60) : 120;
+	if (disk_below(&l->seed, 2) && send_again(l, c) && disk_below(&l->seed, 2))
+		ops = 0;
+	while (ops-- > 0)
 		do_something(l);
 	file_watch(NULL, NULL);
 	spool_close(l->k.sp);
@@ -383,6 +385,77 @@ static void live(struct check *c, uint64_t seed, int depth, size_t count)
 	for (size_t i = 0; i < count; i++)
 		cut_power(l, &l->seed, depth);
 	life_end(l);
+}
+
+/* A life that a test leads step by step instead of by dice. */
+static struct life *life_begin(uint64_t seed)
+{
+	struct check none = { 0 };
+	struct life *l = life_new(seed);
+	disk_begin(l->disk, l->k.dir);
+	open_checked(l, &none);
+	do_group(l, 1, 3, 500);
+	do_sync(l);
+	return l;
+}
+
+/* Ends it at each act from `from` on, with every kind of luck, several times; each end is lived on from. */
+static void end_everywhere(struct life *l, size_t from, size_t times)
+{
+	file_watch(NULL, NULL);
+	for (size_t moment = from; moment <= now(l); moment++)
+		for (size_t i = 0; i < times; i++) {
+			struct check *c = calloc(1, sizeof *c);
+			assert_non_null(c);
+			*c = (struct check){ .l = l, .moment = moment, .killed = i == 0 };
+			live(c, moment * times + i, DEPTH - 1, 2);
+			free(c);
+		}
+	life_end(l);
+}
+
+static void an_abandon_may_end_anywhere(void **state)
+{
+	(void)state;
+	struct life *l = life_begin(77);
+	do_group(l, 100, 15, 900);
+	do_group(l, 150, 15, 900);
+	size_t from = now(l);
+	assert_int_equal(seam_arm("spool.sync:2:EIO"), 0);
+	assert_int_equal(spool_sync(l->k.sp, kit_end(&l->k)), -EIO);
+	assert_int_equal(seam_arm(NULL), 0);
+	assert_int_equal(spool_abandon(l->k.sp, kit_end(&l->k)), 0); /* repeats more than one segment */
+	note_durable(l);
+	do_group(l, 200, 3, 500);
+	end_everywhere(l, from, 3);
+}
+
+static void a_refused_group_may_end_anywhere(void **state)
+{
+	(void)state;
+	struct life *l = life_begin(78);
+	struct spool_stats st;
+	size_t from = now(l);
+	spool_stats(l->k.sp, &st);
+	assert_true(append_group(l, 100, 4, 200));
+	assert_int_equal(seam_arm("spool.write:1:short,spool.write:2:ENOSPC"), 0);
+	assert_int_equal(spool_write(l->k.sp), -ENOSPC);
+	assert_int_equal(seam_arm(NULL), 0);
+	note_gone(l, st.end);
+	end_everywhere(l, from, 24);
+}
+
+static void a_group_over_two_segments_may_end_anywhere(void **state)
+{
+	(void)state;
+	struct life *l = life_begin(79);
+	do_group(l, 100, 6, 900);
+	do_sync(l);
+	size_t from = now(l);
+	do_group(l, 200, 3, 300);
+	do_group(l, 300, 5, 1200);
+	do_group(l, 400, 2, 200);
+	end_everywhere(l, from, 24);
 }
 
 static uint64_t number_from(const char *name, uint64_t otherwise)
@@ -394,8 +467,9 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 static void power_cuts_break_no_promise(void **state)
 {
 	(void)state;
-	uint64_t seed = number_from("KIT_SEED", 1), want = number_from("KIT_IMAGES", 300);
-	while (images < want) {
+	uint64_t seed = number_from("KIT_SEED", 1), want = number_from("KIT_IMAGES", 200);
+	size_t before = images;
+	while (images - before < want) {
 		struct check none = { 0 };
 		live(&none, seed++, 0, 12);
 	}
@@ -405,6 +479,9 @@ static void power_cuts_break_no_promise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_abandon_may_end_anywhere),
+		cmocka_unit_test(a_refused_group_may_end_anywhere),
+		cmocka_unit_test(a_group_over_two_segments_may_end_anywhere),
 		cmocka_unit_test(power_cuts_break_no_promise),
 	};
 	return RUN_TESTS("spool_crash", tests);

@@ -141,6 +141,7 @@ static void a_failed_sync_goes_on_in_a_fresh_segment(void **state)
 		assert_int_equal(spool_reader_seek(r, (struct tally_position){ k.recs[i].end, k.recs[i].mark }), 0);
 	spool_reader_close(r);
 	kit_group(&k, 30, 3, 300, true);
+	kit_expect(&k, KIT_OLDEST, 0, k.n);
 	kill_and_expect_all();
 	assert_int_equal(stats().lost_bytes + stats().cut_bytes, 0);
 	kit_group(&k, 40, 60, 900, true);
@@ -148,6 +149,27 @@ static void a_failed_sync_goes_on_in_a_fresh_segment(void **state)
 	spool_trim(k.sp, k.recs[5].end, k.now_us);
 	kit_kill(&k);
 	kit_open(&k); /* strict: nothing of what the abandoned one held */
+	kit_teardown(&k);
+}
+
+/* Readers must not take the old segment for the fresh one, wherever it lies in the list. */
+static void readers_find_what_was_written_instead(void **state)
+{
+	(void)state;
+	begin("fault");
+	for (int round = 0; round < 6; round++) {
+		kit_group(&k, 100, 4, 900, false);
+		arm("spool.sync:1:EIO");
+		assert_int_equal(spool_sync(k.sp, kit_end(&k)), -EIO);
+		arm(NULL);
+		for (size_t i = 1; i <= 4; i++)
+			k.recs[k.n - i].refused = true;
+		assert_int_equal(spool_abandon(k.sp, k.recs[k.n - 4].lsn), 0);
+		forget_refused();
+		for (uint32_t i = 0; i < 9; i++)
+			kit_group(&k, 300 + i, 2, 1000, true);
+		kit_expect(&k, KIT_OLDEST, 0, k.n);
+	}
 	kit_teardown(&k);
 }
 
@@ -369,6 +391,7 @@ int main(void)
 		cmocka_unit_test(a_long_group_may_break_anywhere),
 		cmocka_unit_test(a_group_that_cannot_be_undone_blocks_until_it_can),
 		cmocka_unit_test(a_failed_sync_goes_on_in_a_fresh_segment),
+		cmocka_unit_test(readers_find_what_was_written_instead),
 		cmocka_unit_test(a_failed_sync_in_a_long_group_keeps_what_was_answered),
 		cmocka_unit_test(nothing_need_be_kept),
 		cmocka_unit_test(an_abandon_that_fails_may_be_tried_again),

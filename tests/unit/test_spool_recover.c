@@ -98,7 +98,7 @@ static void restore(void)
 static const char *file_path(size_t i)
 {
 	static char path[512];
-	snprintf(path, sizeof path, "%s/%s", k.dir, files[i].name);
+	snprintf(path, sizeof path, "%s/%.63s", k.dir, files[i].name);
 	return path;
 }
 
@@ -236,6 +236,24 @@ static void a_torn_tail_is_cut_at_every_byte(void **state)
 	master_drop();
 }
 
+/* The client sends the first of what was cut again, equal to the byte: the second must not follow it back. */
+static void what_was_cut_does_not_come_back_behind_its_equal(void **state)
+{
+	(void)state;
+	build(6, 2, 57);
+	restore();
+	flip(nfiles - 1, offset_of(items[nitems - 2].lsn) + FORMAT_HEAD, 1);
+	open_and_see();
+	expect_items(0, 0, nitems - 2);
+	kit_append(&k, k.recs[k.n - 2].seed, 57);
+	assert_true(k.recs[k.n - 1].mark == items[nitems - 2].mark); /* the trap is set */
+	assert_int_equal(spool_write(k.sp), 0);
+	spool_close(k.sp);
+	open_and_see();
+	expect_items(0, 0, nitems - 1);
+	master_drop();
+}
+
 static void what_was_cut_is_kept_aside(void **state)
 {
 	(void)state;
@@ -339,6 +357,38 @@ static void a_segment_without_any_head_is_a_gap(void **state)
 		assert_true(seen[nseen - 1].lsn == items[nitems - 1].lsn);
 		expect_it_goes_on();
 	}
+	master_drop();
+}
+
+/* Writes the head of item i anew with another mark; all its checksums are right. */
+static void forge_mark(size_t i)
+{
+	uint8_t head[FORMAT_HEAD];
+	struct format_record r;
+	const struct format_segment *seg = &files[file_of(items[i].lsn)].head;
+	int fd = open(file_path(file_of(items[i].lsn)), O_RDWR);
+	assert_int_equal(pread(fd, head, sizeof head, offset_of(items[i].lsn)), sizeof head);
+	assert_true(format_get_record(head, seg->salt, &r));
+	r.mark ^= 1;
+	format_put_record(head, &r, seg->salt);
+	assert_int_equal(pwrite(fd, head, sizeof head, offset_of(items[i].lsn)), sizeof head);
+	close(fd);
+}
+
+static void a_record_that_does_not_continue_the_chain_is_not_told(void **state)
+{
+	(void)state;
+	build(20, 1, 400);
+	restore();
+	forge_mark(10); /* it lies before what was synced: damage */
+	open_and_see();
+	expect_items(10, 1, nitems);
+	expect_it_goes_on();
+	restore();
+	forge_mark(nitems - 1);
+	open_and_see();
+	expect_items(0, 0, nitems - 1);
+	expect_it_goes_on();
 	master_drop();
 }
 
@@ -641,10 +691,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_torn_tail_is_cut_at_every_byte),
+		cmocka_unit_test(what_was_cut_does_not_come_back_behind_its_equal),
 		cmocka_unit_test(what_was_cut_is_kept_aside),
 		cmocka_unit_test(a_flipped_bit_costs_its_record_and_no_other),
 		cmocka_unit_test(a_flipped_bit_in_a_segment_head_costs_nothing),
 		cmocka_unit_test(a_segment_without_any_head_is_a_gap),
+		cmocka_unit_test(a_record_that_does_not_continue_the_chain_is_not_told),
 		cmocka_unit_test(positions_around_damage_are_still_proven),
 		cmocka_unit_test(old_damage_is_copied_once),
 		cmocka_unit_test(a_missing_segment_is_a_gap),
