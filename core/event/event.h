@@ -75,9 +75,10 @@ struct event_context {
  *   event too large or its props too many: what does not fit is left out).
  * - Arrays and objects are refused as `invalid_type` wherever they are no `props` or CloudEvent `data`, also under
  *   names tally does not know: nothing of an event is silently left out.
- * - A CloudEvent has a text `specversion` and an object `data`: the members of data are the event's fields, but for
- *   name, type, id and time, which are the envelope's (`type` is the name) and in data are props. `source`, `subject`
- *   and extensions become props. Its id must be unique in the site like any other, whatever its source.
+ * - A CloudEvent has a text `specversion`. If its `data` is an object, the members of that are the event's fields, but
+ *   for name, type, id and time, which are the envelope's (`type` is the name) and in data are props. `source`, `subject`
+ *   and extensions become props; specversion, datacontenttype and dataschema do not. Its id must be unique in the site
+ *   like any other, whatever its source.
  *
  * Called for each event in order, index from 0: ev is NULL and err set if it is rejected. ev and what it points to
  * live in the arena or the body. Return 0 to go on, else the scan stops with that value. */
@@ -93,6 +94,17 @@ must_check int event_read_body(const struct event_context *cx, struct arena *a, 
 /* One object, whole. 0 or -EINVAL with err. */
 must_check int event_read_json(const struct event_context *cx, struct arena *a, struct tally_str json,
 	struct tally_event *ev, struct event_error *err);
+
+/* A CloudEvent in binary mode: its attributes are headers (the names without "ce-", in any case; the values as sent,
+ * percent-encoded), its data the body: a JSON object with the event's fields, or any JSON or text, which becomes the
+ * prop `data`; empty = none. Assumes: one attribute is specversion (else it is no CloudEvent, and the caller reads the
+ * body as events). 0 or -EINVAL with err. */
+struct event_attribute {
+	struct tally_str name, value;
+};
+must_check int event_read_cloud(const struct event_context *cx, struct arena *a,
+	const struct event_attribute *attributes, size_t n, struct tally_str data, struct tally_event *ev,
+	struct event_error *err);
 
 /* The checks of event_read_json() on an event made otherwise (CSV, pixel, a plugin's): lengths, UTF-8, time window, id.
  * Sets site, visitor, id, time (if EVENT_NO_TIME), weight and received_us where they are absent. 0 or -EINVAL. */

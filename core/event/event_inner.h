@@ -80,6 +80,9 @@ struct url_parts {
 };
 void url_split(struct arena *a, struct tally_str url, struct url_parts *out);
 
+/* %XX, and '+' as a blank where forms write it so. What does not decode to UTF-8 stays as it was sent. */
+struct tally_str url_decode(struct arena *a, struct tally_str s, bool form);
+
 /* Offers each utm_* parameter to the list, decoded. */
 void url_offer_utm(struct arena *a, struct tally_str query, struct prop_list *l);
 

@@ -2,6 +2,7 @@
 libtallycore_la_SOURCES += \
 	core/event/event.h core/event/event_inner.h \
 	core/event/body.c \
+	core/event/cloud.c \
 	core/event/fields.c \
 	core/event/id.c \
 	core/event/props.c \

@@ -169,24 +169,33 @@ static int take_members(struct reader *r)
 	return rc ? event_fail_json(r->err, r->j) : 0;
 }
 
-/* The object under `data` holds the event's fields; what only describes the envelope is no prop. */
 static int take_cloud_data(struct reader *r)
 {
 	struct json inner, *outer = r->j;
 	struct json_value v;
 	int rc;
-	if (r->specversion.len == 0)
-		return event_fail(
-			r->err, "invalid_type", "data", "data is an object; a prop is text, a number or a bool");
-	prop_remove(&r->others, STR("specversion"));
-	prop_remove(&r->others, STR("datacontenttype"));
-	prop_remove(&r->others, STR("dataschema"));
 	json_open(&inner, r->a, r->data, r->cx->limits.depth);
 	r->j = &inner;
 	r->in_data = true;
 	rc = json_value(&inner, &v) ? event_fail_json(r->err, &inner) : take_members(r);
 	r->j = outer;
 	return rc;
+}
+
+/* A CloudEvent: an object under `data` holds the event's fields; what only describes the envelope is no prop. */
+static int settle_cloud(struct reader *r)
+{
+	bool cloud = r->specversion.len > 0;
+	if (cloud) {
+		prop_remove(&r->others, STR("specversion"));
+		prop_remove(&r->others, STR("datacontenttype"));
+		prop_remove(&r->others, STR("dataschema"));
+	}
+	if (r->data.len == 0)
+		return 0;
+	if (cloud)
+		return take_cloud_data(r);
+	return event_fail(r->err, "invalid_type", "data", "data is an object; a prop is text, a number or a bool");
 }
 
 /* `type` is the name where there is no other; else it is a field like those tally does not know. */
@@ -242,9 +251,7 @@ int event_read_members(const struct event_context *cx, struct arena *a, struct j
 	*ev = (struct tally_event){ .time_us = EVENT_NO_TIME, .weight = 1 };
 	if (take_members(&r))
 		return -EINVAL;
-	if (r.data.len && take_cloud_data(&r))
-		return -EINVAL;
-	if (settle_name(&r) || prop_add_others(&r.props, &r.others, err) || settle_url(&r))
+	if (settle_cloud(&r) || settle_name(&r) || prop_add_others(&r.props, &r.others, err) || settle_url(&r))
 		return -EINVAL;
 	keep_props(&r);
 	return event_apply_rules(cx, a, ev, err);

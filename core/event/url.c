@@ -86,11 +86,10 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* %XX and '+' as forms write them. What does not decode to UTF-8 stays as it was sent. */
-static struct tally_str percent_decode(struct arena *a, struct tally_str s)
+struct tally_str url_decode(struct arena *a, struct tally_str s, bool form)
 {
 	char *out, *to;
-	if (s.len == 0 || (!memchr(s.ptr, '%', s.len) && !memchr(s.ptr, '+', s.len)))
+	if (s.len == 0 || (!memchr(s.ptr, '%', s.len) && !(form && memchr(s.ptr, '+', s.len))))
 		return s;
 	out = to = arena_alloc(a, s.len);
 	for (size_t i = 0; i < s.len; i++) {
@@ -103,7 +102,7 @@ static struct tally_str percent_decode(struct arena *a, struct tally_str s)
 			*to++ = (char)(high << 4 | low);
 			i += 2;
 		} else {
-			*to++ = (char)(s.ptr[i] == '+' ? ' ' : s.ptr[i]);
+			*to++ = (char)(form && s.ptr[i] == '+' ? ' ' : s.ptr[i]);
 		}
 	}
 	struct tally_str decoded = str_make(out, (size_t)(to - out));
@@ -118,8 +117,8 @@ void url_offer_utm(struct arena *a, struct tally_str query, struct prop_list *l)
 			query = str_make(query.ptr + 1, query.len - 1);
 		if (!str_starts(key, UTM) || value.len < 2)
 			continue;
-		key = percent_decode(a, key);
+		key = url_decode(a, key, true);
 		if (key.len <= EVENT_PROP_KEY_MAX)
-			prop_offer(l, key, percent_decode(a, str_make(value.ptr + 1, value.len - 1)));
+			prop_offer(l, key, url_decode(a, str_make(value.ptr + 1, value.len - 1), true));
 	}
 }

@@ -76,6 +76,20 @@ static int take(void *arg, size_t index, struct tally_event *ev, const struct ev
 	return 0;
 }
 
+/* The same bytes as the data of a CloudEvent in binary mode. */
+static void read_cloud(const struct event_context *cx, struct arena *a, struct tally_str data)
+{
+	const struct event_attribute heads[] = { { STR("specversion"), STR("1.0") }, { STR("type"), STR("t") },
+		{ STR("id"), data.len > 8 ? str_make(data.ptr, 8) : data } };
+	struct tally_event ev;
+	struct event_error err;
+	struct reading r = { .cx = cx, .a = a };
+	if (event_read_cloud(cx, a, heads, 3, data, &ev, &err))
+		MUST(err.code != NULL);
+	else
+		take(&r, 0, &ev, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a;
@@ -97,6 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&a, 0);
 	int rc = event_read_body(&cx, &a, str_make((const char *)data + 1, size - 1), take, &r, &err);
 	MUST(rc == 0 || err.code != NULL);
+	if (choice & 16)
+		read_cloud(&cx, &a, str_make((const char *)data + 1, size - 1));
 	arena_free(&a);
 	return 0;
 }

@@ -318,9 +318,28 @@ static void cloud_events_bring_their_envelope(void **state)
 	assert_true(ev.value == 2);
 	assert_true(ev.time_us == FIXTURE_NOW - 24 * FIXTURE_HOUR);
 	assert_rejected("{\"name\":\"v\",\"data\":{\"a\":1}}", "invalid_type", "data");
-	assert_props("{\"specversion\":\"1.0\",\"type\":\"t\",\"data\":\"text\"}",
-		"{\"specversion\":\"1.0\",\"data\":\"text\"}");
+	assert_props("{\"specversion\":\"1.0\",\"type\":\"t\",\"data\":\"text\"}", "{\"data\":\"text\"}");
 	assert_rejected("{\"specversion\":\"1.0\",\"type\":\"t\",\"data\":{\"x\":{}}}", "invalid_type", "props.x");
+}
+
+static void cloud_events_come_in_headers_too(void **state)
+{
+	(void)state;
+	const struct event_attribute heads[] = { { STR("SpecVersion"), STR("1.0") },
+		{ STR("Type"), STR("order%20placed%22") }, { STR("id"), STR("A-1") }, { STR("source"), STR("/s?a+b") },
+		{ STR("data"), STR("x") } };
+	assert_int_equal(event_read_cloud(&cx, &arena, heads, 5, STR(" {\"value\":3,\"k\":\"v\"} "), &ev, &err), 0);
+	assert_str(ev.name, "order placed\"");
+	assert_str(ev.id, "A-1");
+	assert_true(ev.value == 3);
+	assert_str(event_props_json(&ev, &arena), "{\"source\":\"/s?a+b\",\"k\":\"v\"}");
+	assert_int_equal(event_read_cloud(&cx, &arena, heads, 5, STR("},{ \"x\""), &ev, &err), 0);
+	assert_str(event_props_json(&ev, &arena), "{\"source\":\"/s?a+b\",\"data\":\"},{ \\\"x\\\"\"}");
+	assert_int_equal(event_read_cloud(&cx, &arena, heads, 5, STR(""), &ev, &err), 0);
+	assert_int_equal(event_read_cloud(&cx, &arena, heads, 5, STR("\xff"), &ev, &err), -EINVAL);
+	assert_string_equal(err.code, "invalid_utf8");
+	assert_int_equal(event_read_cloud(&cx, &arena, heads, 5, STR("[1]"), &ev, &err), -EINVAL);
+	assert_string_equal(err.field, "props.data");
 }
 
 static void json_of_an_event_reads_as_that_event(void **state)
@@ -400,6 +419,7 @@ int main(void)
 		TEST(props_are_counted),
 		TEST(what_is_no_event_is_rejected),
 		TEST(cloud_events_bring_their_envelope),
+		TEST(cloud_events_come_in_headers_too),
 		TEST(json_of_an_event_reads_as_that_event),
 		TEST(events_made_otherwise_meet_the_same_rules),
 	};
