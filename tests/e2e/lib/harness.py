@@ -159,8 +159,11 @@ class MariaDB:
                  "GRANT ALL ON tally.* TO tally@'127.0.0.1'", database="mysql")
 
     def start(self):
+        # a temporary folder of its own: a server removes what it takes for its leavings there when it starts
+        os.makedirs(self.data + ".tmp", exist_ok=True)
         self.process = self.scene.start(
-            ["mariadbd", "--no-defaults", "--user=root", "--datadir=" + self.data, "--socket=" + self.socket,
+            ["mariadbd", "--no-defaults", "--user=root", "--datadir=" + self.data, "--tmpdir=" + self.data + ".tmp",
+             "--socket=" + self.socket,
              "--port=%d" % self.port, "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=1",
              "--innodb-buffer-pool-size=64M", "--skip-name-resolve", "--pid-file=" + self.scene.path(self.name + ".pid")],
             self.name)

@@ -96,7 +96,9 @@ mariadb_new_data() {
 mariadb_spawn() {
 	local dir=$1
 	shift
-	mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --socket="$dir/my.sock" \
+	# a temporary folder of its own: a server removes what it takes for its leavings there when it starts
+	mkdir -p "$dir/tmp"
+	mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --tmpdir="$dir/tmp" --socket="$dir/my.sock" \
 		--pid-file="$dir/mariadbd.pid" --bind-address=127.0.0.1 --port="$MARIADB_PORT" \
 		--innodb-buffer-pool-size=64M --innodb-log-file-size=32M --skip-name-resolve \
 		--innodb-flush-log-at-trx-commit=2 --innodb-flush-method=nosync --innodb-doublewrite=0 \
