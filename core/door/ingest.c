@@ -148,6 +148,11 @@ static void refuse(struct ingest *in)
 {
 	const struct ledger_request *rq = &in->call.rq;
 	const char *reason = rq->rc ? rq->reason : in->items[0].reason;
+	if (rq->rc == -EMSGSIZE) {
+		http_problem(
+			in->http, 413, reason, 0, "these events are more than the spool takes at once; send fewer");
+		return;
+	}
 	const char *detail =
 		rq->rc == -EIO && strcmp(reason, "unknown_outcome") == 0
 			? "the disk failed while this was written: it may or may not be kept; send it again with the same ids"

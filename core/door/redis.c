@@ -2,6 +2,7 @@
 /* The source's thread: connect, take the lease, settle what is pending, then batch after batch. */
 #include "door/redis.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,16 @@ static void batch_moved(struct redis_source *s, const struct redis_batch *b)
 static bool hand_over(struct redis_source *s, struct redis_batch *b)
 {
 	redis_read_elements(s, b);
-	if (redis_make_pending(s, b)) {
+	int rc = redis_make_pending(s, b);
+	if (rc == -EMSGSIZE && b->n > 1) {
+		s->peek = b->n / 2; /* large elements: fewer at a time */
+		return true;
+	}
+	if (rc == -EMSGSIZE) {
+		redis_lay_aside_whole(s, b);
+		rc = redis_make_pending(s, b);
+	}
+	if (rc) {
 		redis_trouble(s, "the spool takes nothing; the list waits");
 		wait_ms(s, 250);
 		return true;

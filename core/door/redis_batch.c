@@ -185,6 +185,16 @@ void redis_read_elements(struct redis_source *s, struct redis_batch *b)
 		read_element(s, &cx, b, b->elements->element[i]);
 }
 
+void redis_lay_aside_whole(struct redis_source *s, struct redis_batch *b)
+{
+	const redisReply *e = b->elements->element[0];
+	struct reading r = { s, b, str_make(e->str, e->len) };
+	struct event_error err = { .code = "too_large", .message = "more events than one record of the spool holds" };
+	b->nitems = b->nrejected = b->ndead = 0;
+	lay_aside(&r, &err, 0);
+	count_rejected(&r, &err);
+}
+
 /* ---- the record's head ---- */
 
 struct tally_str redis_batch_head(struct redis_source *s, const struct redis_batch *b)

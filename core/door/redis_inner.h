@@ -87,6 +87,8 @@ enum redis_settled redis_settle(struct redis_source *s, const struct redis_batch
 /* 1 a batch, 0 nothing there, -1 the connection broke. */
 must_check int redis_peek(struct redis_source *s, struct redis_batch *b);
 void redis_read_elements(struct redis_source *s, struct redis_batch *b);
+/* The one element of the batch holds more events than a record: it goes to the dead list, and none of them is taken. */
+void redis_lay_aside_whole(struct redis_source *s, struct redis_batch *b);
 /* The head of its REDIS record: u8 1, u8[3] 0, u16 list bytes, list, 32 bytes id, u32 n, n x u64 hash of an element. */
 struct tally_str redis_batch_head(struct redis_source *s, const struct redis_batch *b);
 /* false: the head is of another list or not well-formed. */

@@ -167,6 +167,38 @@ void fate_refused(struct ledger *l, struct group *g, int rc, const char *reason)
 	free_group(g);
 }
 
+#define RECORDS_MOST 16 /* that the events of one request may fill */
+
+static bool is_oversized(const struct ledger_request *rq, size_t room)
+{
+	size_t all = rq->head.len;
+	for (size_t i = 0; i < rq->nitems; i++) {
+		all += rq->items[i].form_bytes;
+		if (rq->items[i].form_bytes > room)
+			return true;
+	}
+	return all > (rq->kind == LEDGER_PENDING ? room : room * RECORDS_MOST);
+}
+
+void fate_oversized(struct ledger *l, struct group *g)
+{
+	size_t room = record_room(l);
+	struct ledger_request **at = &g->first;
+	while (*at) {
+		struct ledger_request *rq = *at;
+		if (!is_oversized(rq, room)) {
+			at = &rq->next;
+			continue;
+		}
+		*at = rq->next;
+		count_refused(l, rq, "too_large");
+		rq->rc = -EMSGSIZE;
+		rq->reason = "too_large";
+		answer(rq, CONF_ACK_WRITTEN);
+	}
+	g->last = at;
+}
+
 static void rebuild_appended(struct ledger *l)
 {
 	struct tally_str settled = terms_encode(l->settled, &l->arena);

@@ -84,7 +84,12 @@ void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq)
 /* record.c: the group's records into the spool. 0 or the -errno of a spool that takes nothing. */
 must_check int record_group(struct ledger *l, struct group *g);
 
+/* Bytes of events or head that one record may hold. */
+size_t record_room(const struct ledger *l);
+
 /* fate.c */
+/* Answers, at once and alone, what no record can hold. */
+void fate_oversized(struct ledger *l, struct group *g);
 void fate_written(struct ledger *l, struct group *g);
 void fate_durable(struct ledger *l);
 void fate_refused(struct ledger *l, struct group *g, int rc, const char *reason);

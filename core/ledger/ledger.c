@@ -157,6 +157,7 @@ static void process_group(struct ledger *l, struct group *g)
 		fate_refused(l, g, -ENOSPC, atomic_load(&l->trouble));
 		return;
 	}
+	fate_oversized(l, g);
 	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
 		admit_request(l, g, rq);
 	int rc = record_group(l, g);

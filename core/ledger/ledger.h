@@ -58,7 +58,7 @@ struct ledger_request {
 	uint64_t subject;      /* RELEASE, VOID: lsn of the pending record */
 
 	/* out */
-	int rc;             /* 0; -ENOSPC, -EBUSY: nothing was taken; -EIO: unknown outcome, retry with the same ids */
+	int rc; /* 0; -ENOSPC, -EMSGSIZE: nothing was taken; -EIO: unknown outcome, retry with the same ids */
 	const char *reason; /* rc != 0 */
 	unsigned retry_after_s;
 	enum conf_ack reached;

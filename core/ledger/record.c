@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A group's records: one EVENTS record for all plain requests, one record each for the rest. See spool/payload.h. */
+/* A group's records: one EVENTS record for all plain requests (several if one would be too large), one record each for
+ * the rest. See spool/payload.h. */
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -46,38 +47,33 @@ static void pieces_start(struct ledger *l, struct pieces *p, size_t items)
 	*p = (struct pieces){ .iov = arena_alloc(&l->arena, (items + 8) * sizeof(struct iovec)) };
 }
 
-static size_t count_taken(const struct group *g)
+/* The taken items of all plain requests of a group, in order. */
+struct taken {
+	struct ledger_item **items;
+	size_t n;
+};
+
+static struct taken gather_taken(struct ledger *l, const struct group *g)
 {
+	struct taken t = { 0 };
 	size_t n = 0;
 	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
-		if (rq->kind == LEDGER_EVENTS)
-			n += rq->taken;
-	return n;
+		n += rq->kind == LEDGER_EVENTS ? rq->taken : 0;
+	t.items = arena_alloc(&l->arena, n * sizeof *t.items);
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		for (size_t i = 0; rq->kind == LEDGER_EVENTS && i < rq->nitems; i++)
+			if (rq->items[i].verdict == LEDGER_TAKEN)
+				t.items[t.n++] = &rq->items[i];
+	return t;
 }
 
-/* One record of the group before it is appended: rq is NULL for the EVENTS record of all plain requests. */
+/* One record of the group before it is appended: an EVENTS record has items, any other its request. */
 struct planned {
 	enum spool_type type;
 	struct pieces pieces;
 	struct ledger_request *rq;
+	struct taken taken;
 };
-
-/* The plain requests share one record: each taken item gets its number in it. */
-static void number_items(struct group *g, const struct spool_record *rec)
-{
-	uint32_t idx = 0;
-	for (struct ledger_request *rq = g->first; rq; rq = rq->next) {
-		if (rq->kind != LEDGER_EVENTS)
-			continue;
-		rq->lsn = rec->lsn;
-		rq->end = rec->end;
-		for (size_t i = 0; i < rq->nitems; i++)
-			if (rq->items[i].verdict == LEDGER_TAKEN) {
-				rq->items[i].ev.lsn = rec->lsn;
-				rq->items[i].ev.idx = idx++;
-			}
-	}
-}
 
 /* Every record of the group carries the time that stands in l->time_us. Assumes: room is reserved. */
 static void append_planned(struct ledger *l, struct group *g, const struct planned *p)
@@ -85,23 +81,35 @@ static void append_planned(struct ledger *l, struct group *g, const struct plann
 	struct spool_record rec;
 	spool_append(l->spool, p->type, l->time_us, p->pieces.iov, p->pieces.n, &rec);
 	g->end = rec.end;
-	if (!p->rq) {
-		number_items(g, &rec);
-		return;
+	for (size_t i = 0; i < p->taken.n; i++) {
+		p->taken.items[i]->ev.lsn = rec.lsn;
+		p->taken.items[i]->ev.idx = (uint32_t)i;
 	}
-	p->rq->lsn = rec.lsn;
-	p->rq->end = rec.end;
+	if (p->rq) {
+		p->rq->lsn = rec.lsn;
+		p->rq->end = rec.end;
+	}
 }
 
-static void events_payload(struct ledger *l, struct group *g, size_t taken, struct tally_str terms, struct pieces *p)
+static void events_payload(struct ledger *l, struct taken t, struct tally_str terms, struct pieces *p)
 {
-	pieces_start(l, p, taken);
+	pieces_start(l, p, t.n);
 	piece_sized(l, p, terms);
-	piece_u32(l, p, (uint32_t)taken);
-	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
-		for (size_t i = 0; rq->kind == LEDGER_EVENTS && i < rq->nitems; i++)
-			if (rq->items[i].verdict == LEDGER_TAKEN)
-				piece(p, rq->items[i].form, rq->items[i].form_bytes);
+	piece_u32(l, p, (uint32_t)t.n);
+	for (size_t i = 0; i < t.n; i++)
+		piece(p, t.items[i]->form, t.items[i]->form_bytes);
+}
+
+/* As many items from the front of t as one record may hold; at least one, since no item is larger than that. */
+static struct taken take_fitting(struct taken *t, size_t most_bytes)
+{
+	struct taken part = { t->items, 0 };
+	size_t bytes = 0;
+	while (part.n < t->n && (part.n == 0 || bytes + t->items[part.n]->form_bytes <= most_bytes))
+		bytes += t->items[part.n++]->form_bytes;
+	t->items += part.n;
+	t->n -= part.n;
+	return part;
 }
 
 static void pending_payload(struct ledger *l, struct ledger_request *rq, struct pieces *p)
@@ -168,37 +176,65 @@ static struct tally_str group_terms(struct ledger *l, struct group *g)
 	return g->delta;
 }
 
-/* The terms travel in the EVENTS record, or else in the first RELEASE; a group with neither carries them in an EVENTS
- * record without events. */
-static size_t plan_group(struct ledger *l, struct group *g, struct planned *plan)
+#define OVERHEAD 65536 /* of a record beside its events: terms of many sites, verdicts, counts */
+
+size_t record_room(const struct ledger *l)
+{
+	size_t most = spool_payload_max(l->spool);
+	return most > 2 * OVERHEAD ? most - OVERHEAD : most / 2;
+}
+
+static void plan_events(struct ledger *l, struct taken part, struct tally_str terms, struct planned *out)
+{
+	*out = (struct planned){ .type = SPOOL_EVENTS, .taken = part };
+	events_payload(l, part, terms, &out->pieces);
+}
+
+static bool has_release(const struct group *g)
+{
+	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
+		if (rq->kind == LEDGER_RELEASE)
+			return true;
+	return false;
+}
+
+/* The terms travel in the first EVENTS record, or else in the first RELEASE; a group with neither carries them in an
+ * EVENTS record without events. */
+static size_t plan_group(struct ledger *l, struct group *g, struct taken t, struct planned *plan)
 {
 	struct tally_str terms = group_terms(l, g);
-	size_t taken = count_taken(g), n = 0;
-	bool release = false;
-	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
-		release |= rq->kind == LEDGER_RELEASE;
-	if (taken || (terms.len && !release)) {
-		plan[n].type = SPOOL_EVENTS;
-		plan[n].rq = NULL;
-		events_payload(l, g, taken, terms, &plan[n++].pieces);
-		terms = STR("");
-	}
+	size_t n = 0, most = record_room(l);
+	most -= terms.len < most / 2 ? terms.len : most / 2;
+	if (t.n || (terms.len && !has_release(g)))
+		do {
+			plan_events(l, take_fitting(&t, most), terms, &plan[n++]);
+			terms = STR("");
+		} while (t.n);
 	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
 		if (rq->kind != LEDGER_EVENTS) {
-			plan[n].rq = rq;
+			plan[n] = (struct planned){ .rq = rq };
 			plan[n].type = own_payload(l, rq, &terms, &plan[n].pieces);
 			n++;
 		}
 	return n;
 }
 
+/* Plain requests are told the end of the whole group: what they wait for may lie in any of its records. */
+static void tell_end(struct group *g)
+{
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		if (rq->kind == LEDGER_EVENTS)
+			rq->end = g->end;
+}
+
 int record_group(struct ledger *l, struct group *g)
 {
-	size_t most = 1, bytes = 0;
+	struct taken taken = gather_taken(l, g);
+	size_t most = 1 + taken.n, bytes = 0;
 	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
 		most++;
 	struct planned *plan = arena_alloc(&l->arena, most * sizeof *plan);
-	size_t n = plan_group(l, g, plan);
+	size_t n = plan_group(l, g, taken, plan);
 	for (size_t i = 0; i < n; i++)
 		bytes += plan[i].pieces.bytes;
 	if (n == 0)
@@ -208,5 +244,6 @@ int record_group(struct ledger *l, struct group *g)
 		return rc;
 	for (size_t i = 0; i < n; i++)
 		append_planned(l, g, &plan[i]);
+	tell_end(g);
 	return spool_write(l->spool);
 }
