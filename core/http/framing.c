@@ -93,23 +93,30 @@ static int note_encoding(struct http_head *h, struct tally_str v)
 	return 0;
 }
 
+/* A TAB around a value is legal, and half of the world's parsers keep it: where a request ends must not hang on it. */
 static const struct {
 	struct tally_str name;
 	int (*note)(struct http_head *h, struct tally_str value);
+	bool no_tab;
+	enum head_fault_id tab_fault;
 } known[] = {
-	{ { "host", 4 }, note_host },
-	{ { "content-length", 14 }, note_length },
-	{ { "transfer-encoding", 17 }, note_transfer },
-	{ { "connection", 10 }, note_connection },
-	{ { "expect", 6 }, note_expect },
-	{ { "content-encoding", 16 }, note_encoding },
+	{ { "host", 4 }, note_host, true, FAULT_HOST },
+	{ { "content-length", 14 }, note_length, true, FAULT_LENGTH },
+	{ { "transfer-encoding", 17 }, note_transfer, true, FAULT_TE },
+	{ { "connection", 10 }, note_connection, false, 0 },
+	{ { "expect", 6 }, note_expect, false, 0 },
+	{ { "content-encoding", 16 }, note_encoding, false, 0 },
 };
 
-int head_note_field(struct http_head *h, const struct http_field *f)
+int head_note_field(struct http_head *h, const struct http_field *f, struct tally_str raw)
 {
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (str_eq(f->name, known[i].name))
-			return known[i].note(h, f->value);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (!str_eq(f->name, known[i].name))
+			continue;
+		if (known[i].no_tab && memchr(raw.ptr, '\t', raw.len))
+			return head_fail(h, known[i].tab_fault);
+		return known[i].note(h, f->value);
+	}
 	return 0;
 }
 

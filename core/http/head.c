@@ -202,7 +202,7 @@ static int take_field(struct http_head *h, char *p, char *end)
 	struct http_field *f = &h->fields[h->nfields++];
 	f->name = str_make(p, (size_t)(colon - p));
 	f->value = trim(colon + 1, end);
-	return head_note_field(h, f);
+	return head_note_field(h, f, str_make(colon + 1, (size_t)(end - colon - 1)));
 }
 
 /* The path is the only part that is decoded: nothing is parsed again behind this. */

@@ -48,8 +48,9 @@ void head_start(struct http_head *h, struct http_field *fields, size_t max_field
  * Assumes: buf has not moved since head_start(); if it has, head_start() again. */
 must_check enum head_result head_feed(struct http_head *h, char *buf, size_t len);
 
-/* framing.c: what a field means for the message it heads. 0, or -1 with h->fault set. */
-must_check int head_note_field(struct http_head *h, const struct http_field *f);
+/* framing.c: what a field means for the message it heads; raw: its value with the white space around it. 0, or -1 with
+ * h->fault set. */
+must_check int head_note_field(struct http_head *h, const struct http_field *f, struct tally_str raw);
 /* framing.c: what only the whole head shows (a missing Host, two lengths). 0, or -1 with h->fault set. */
 must_check int head_note_end(struct http_head *h);
 

@@ -26,3 +26,16 @@ tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c $(http_rig)
 tests_unit_test_http_upload_SOURCES = tests/unit/test_http_upload.c $(http_rig)
 tests_unit_test_http_ends_SOURCES = tests/unit/test_http_ends.c $(http_rig)
 tests_unit_test_http_time_SOURCES = tests/unit/test_http_time.c $(http_rig)
+
+# the oracle is compiled as its authors wrote it, without our warnings
+tests_unit_test_http_llhttp_SOURCES = tests/unit/test_http_llhttp.c
+tests_unit_test_http_llhttp_CPPFLAGS = $(AM_CPPFLAGS) -I$(llhttpdir)/include/llhttp
+tests_unit_test_http_llhttp_LDADD = $(llhttp_objects) $(LDADD)
+llhttp_objects = tests/unit/llhttp-llhttp.o tests/unit/llhttp-api.o tests/unit/llhttp-http.o
+CLEANFILES += $(llhttp_objects)
+tests/unit/llhttp-%.o: $(llhttpdir)/llhttp/%.c
+	@$(MKDIR_P) tests/unit
+	$(AM_V_CC)$(CC) $(CFLAGS) -I$(llhttpdir)/include/llhttp -c -o $@ $<
+if HAVE_LLHTTP
+check_PROGRAMS += tests/unit/test_http_llhttp
+endif

@@ -127,6 +127,7 @@ void http_server_pause(struct http_server *s, bool pause)
 		listen_stop(s);
 		return;
 	}
+	uv_update_time(s->loop);
 	wait_restart_all(s);
 	listen_resume(s);
 }

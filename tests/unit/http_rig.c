@@ -57,7 +57,8 @@ void rig_open(struct rig *r, const char *address, const struct http_limits *limi
 	static const struct http_limits usual;
 	char why[256] = "";
 	*r = (struct rig){ 0 };
-	memset(big, 'x', sizeof big);
+	for (size_t i = 0; i < RIG_BIG && !big[1]; i++)
+		big[RIG_BIG - 1 - i] = rig_byte(RIG_BIG - 1 - i);
 	assert_int_equal(uv_loop_init(&r->loop), 0);
 	int rc = http_server_open(&r->loop, address ? address : "127.0.0.1:0", false, limits ? limits : &usual, handle,
 		r, &r->server, why);

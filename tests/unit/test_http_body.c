@@ -45,6 +45,7 @@ static const struct chunked_row rows[] = {
 	{ "size past 60 bits", "1000000000000005\r\nhello\r\n0\r\n\r\n", 0, NULL, 0 },
 	{ "size that wraps", "10000000000000000\r\n\r\n0\r\n\r\n", 0, NULL, 0 },
 	{ "bare LF behind the size", "5\nhello\r\n0\r\n\r\n", 0, NULL, 0 },
+	{ "two LF behind the size", "5\n\nhello\r\n0\r\n\r\n", 0, NULL, 0 },
 	{ "bare CR behind the size", "5\rhello\r\n0\r\n\r\n", 0, NULL, 0 },
 	{ "bare LF behind the data", "5\r\nhello\n0\r\n\r\n", 0, NULL, 0 },
 	{ "bare CR behind the data", "5\r\nhello\r0\r\n\r\n", 0, NULL, 0 },
