@@ -19,12 +19,13 @@ libtallycore_la_SOURCES += \
 
 http_rig = tests/unit/http_rig.c tests/unit/http_rig.h
 check_PROGRAMS += tests/unit/test_http_head tests/unit/test_http_body tests/unit/test_http_server \
-	tests/unit/test_http_upload tests/unit/test_http_ends tests/unit/test_http_time
+	tests/unit/test_http_upload tests/unit/test_http_ends tests/unit/test_http_time tests/unit/test_http_talk
 tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c
 tests_unit_test_http_body_SOURCES = tests/unit/test_http_body.c
 tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c $(http_rig)
 tests_unit_test_http_upload_SOURCES = tests/unit/test_http_upload.c $(http_rig)
 tests_unit_test_http_ends_SOURCES = tests/unit/test_http_ends.c $(http_rig)
+tests_unit_test_http_talk_SOURCES = tests/unit/test_http_talk.c $(http_rig)
 tests_unit_test_http_time_SOURCES = tests/unit/test_http_time.c $(http_rig)
 
 # the oracle is compiled as its authors wrote it, without our warnings

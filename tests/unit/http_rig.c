@@ -138,19 +138,23 @@ void client_close(struct client *c)
 	c->in = NULL;
 }
 
+void client_send_some(struct client *c, const void *bytes, size_t *len)
+{
+	ssize_t n = send(c->fd, bytes, *len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN)
+		c->refused = true;
+	*len = n > 0 ? (size_t)n : 0;
+	client_poll(c);
+	rig_turn(c->rig);
+}
+
 void client_send(struct client *c, const void *bytes, size_t len)
 {
-	const char *p = bytes;
-	while (len) {
-		ssize_t n = send(c->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN)
-			return;
-		if (n > 0) {
-			p += n;
-			len -= (size_t)n;
-		}
-		client_poll(c);
-		rig_turn(c->rig);
+	for (const char *p = bytes; len && !c->refused;) {
+		size_t n = len;
+		client_send_some(c, p, &n);
+		p += n;
+		len -= n;
 	}
 }
 
@@ -206,6 +210,13 @@ static size_t whole(struct client *c, struct reply *reply, bool head_only)
 	}
 	size_t all = head + (head_only ? 0 : reply->length);
 	return c->len >= all ? all : 0;
+}
+
+bool client_has_reply(struct client *c)
+{
+	struct reply unused;
+	client_poll(c);
+	return c->eof || c->reset || whole(c, &unused, false);
 }
 
 bool client_reply(struct client *c, struct reply *reply, bool head_only)

@@ -44,6 +44,7 @@ struct client {
 	char *in; /* received and not yet given out as a reply */
 	size_t len, cap;
 	bool eof, reset;
+	bool refused; /* sending fails: the server has gone */
 };
 
 struct reply {
@@ -59,7 +60,11 @@ void client_open(struct client *c, struct rig *r);
 void client_close(struct client *c);
 /* The loop turns while the socket is full; stops when the server has gone. */
 void client_send(struct client *c, const void *bytes, size_t len);
+/* One try: *len becomes what the socket took. */
+void client_send_some(struct client *c, const void *bytes, size_t *len);
 void client_say(struct client *c, const char *text);
+/* A whole answer is there, or the connection has ended. */
+bool client_has_reply(struct client *c);
 /* Waits for one whole answer (head_only: to HEAD). False = the connection ended before. */
 bool client_reply(struct client *c, struct reply *reply, bool head_only);
 /* The same, asserts the status, frees the body. */

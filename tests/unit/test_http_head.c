@@ -115,6 +115,7 @@ static const struct row rows[] = {
 	{ "NUL in a value", LIT(H11 "X: a\0b\r\n\r\n"), 400, NULL },
 	{ "NUL behind a length", LIT(H11 "Content-Length: 5\0\r\n\r\n"), 400, NULL },
 	{ "control character in a long value", LIT(H11 "X: 0123456789\x0b" "0123456789\r\n\r\n"), 400, NULL },
+	{ "DEL among the first eight", LIT(H11 "X: 01\x7f" "3456789\r\n\r\n"), 400, NULL },
 	{ "DEL in a value", LIT(H11 "X: 0123456\x7f\r\n\r\n"), 400, NULL },
 
 	/* whose request it is */
