@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "http/answer.h"
 #include "http_rig.h"
 #include "unit.h"
 
@@ -316,6 +318,62 @@ static void bad_addresses_are_refused_with_words(void **state)
 	assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+static void lanes_share_a_port_if_they_ask_to(void **state)
+{
+	(void)state;
+	const struct http_limits limits = { 0 };
+	struct http_server *lanes[2], *stranger;
+	uv_loop_t loop;
+	char why[256], address[64];
+	uv_loop_init(&loop);
+	assert_int_equal(http_server_open(&loop, "127.0.0.1:0", true, &limits, NULL, NULL, &lanes[0], why), 0);
+	snprintf(address, sizeof address, "127.0.0.1:%d", http_server_port(lanes[0]));
+	assert_int_equal(http_server_open(&loop, address, true, &limits, NULL, NULL, &lanes[1], why), 0);
+	assert_int_equal(http_server_port(lanes[1]), http_server_port(lanes[0]));
+	assert_int_equal(http_server_open(&loop, address, false, &limits, NULL, NULL, &stranger, why), -EADDRINUSE);
+	for (int i = 0; i < 2; i++)
+		http_server_close(lanes[i], 0, NULL, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void statuses_have_words(void **state)
+{
+	(void)state;
+	assert_string_equal(http_status_text(200), "OK");
+	assert_string_equal(http_status_text(431), "Request Header Fields Too Large");
+	assert_string_equal(http_status_text(299), "Unknown");
+	struct http_out o = { 0 };
+	struct http_date date = { 0 };
+	for (int status = 200; status < 600; status++) {
+		struct http_answer a = { .status = status };
+		o.len = 0;
+		answer_put_head(&o, &date, &(struct answer_head){ .answer = &a, .minor = 1 });
+		char want[100];
+		int n = snprintf(want, sizeof want, "HTTP/1.1 %d %s\r\nDate: ", status, http_status_text(status));
+		assert_memory_equal(o.bytes, want, n); /* the table's lengths are its words' */
+	}
+	out_free(&o);
+}
+
+static void dates_are_as_in_the_rfc(void **state)
+{
+	(void)state;
+	struct http_out o = { 0 };
+	struct http_date date = { 0 };
+	struct http_answer a = { .status = 204 };
+	struct answer_head h = { .answer = &a, .minor = 1 };
+	clock_set_test(784111777000000, 0);
+	answer_put_head(&o, &date, &h);
+	assert_memory_equal(o.bytes, "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", o.len);
+	o.len = 0;
+	clock_set_test(784111778000000, 0);
+	answer_put_head(&o, &date, &h);
+	assert_memory_equal(o.bytes, "HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n\r\n", o.len);
+	clock_set_test(-1, 0);
+	out_free(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +389,9 @@ int main(void)
 		cmocka_unit_test(a_stream_is_sent_in_chunks),
 		cmocka_unit_test(a_unix_socket_serves_and_replaces_a_stale_one),
 		cmocka_unit_test(bad_addresses_are_refused_with_words),
+		cmocka_unit_test(lanes_share_a_port_if_they_ask_to),
+		cmocka_unit_test(statuses_have_words),
+		cmocka_unit_test(dates_are_as_in_the_rfc),
 	};
 	return RUN_TESTS("http server", tests);
 }
