@@ -51,3 +51,17 @@ check_PROGRAMS += tests/plug/test_guide
 tests_plug_test_guide_SOURCES = tests/plug/test_guide.c $(built_so)
 tests_plug_test_guide_CPPFLAGS = $(built_so_cppflags)
 EXTRA_tests_plug_test_guide_DEPENDENCIES = plugins/rollup.la plugins/dedup.la plugins/degrade.la plugins/cache.la
+
+check_PROGRAMS += tests/plug/test_sink_file tests/plug/test_sink_null
+tests_plug_test_sink_file_SOURCES = tests/plug/test_sink_file.c $(sink_store_sources)
+tests_plug_test_sink_file_LDADD = $(LDADD) $(JANSSON_LIBS) -ldl
+tests_plug_test_sink_file_DEPENDENCIES = libtallycore.la plugins/file.la
+tests_plug_test_sink_null_SOURCES = tests/plug/test_sink_null.c $(sink_store_sources)
+tests_plug_test_sink_null_LDADD = $(LDADD) -ldl
+tests_plug_test_sink_null_DEPENDENCIES = libtallycore.la plugins/null.la
+
+check_PROGRAMS += tests/plug/test_mariadb_parts
+tests_plug_test_mariadb_parts_SOURCES = tests/plug/test_mariadb_parts.c sinks/mariadb/cache.c sinks/mariadb/errors.c \
+	sinks/mariadb/sql.c sinks/mariadb/url.c
+tests_plug_test_mariadb_parts_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
+tests_plug_test_mariadb_parts_LDADD = $(LDADD) $(MARIADB_LIBS)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file sink: events as NDJSON, exactly once although a file knows no transactions.
+ *
+ * A batch is appended and synced; then `.LINE.position` beside the file is replaced (new file, sync, rename, sync of
+ * the folder). It says where the ledger stands, in which file, and how long that was then: whatever lies behind that
+ * length was never committed, and position() cuts it off. Before the first byte of another file is written, the
+ * position is replaced once more to name that file and its length, so there is always exactly one file to cut.
+ *
+ * lines.c makes JSON of rows; mark.c reads and replaces the position; sink.c is the rest. */
+#ifndef SINKS_FILE_H
+#define SINKS_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <tally/sink.h>
+
+#define FS_NAME_MAX 256
+
+/* ---- mark.c ---- */
+
+struct fs_mark {
+	struct tally_position at;
+	uint64_t length;        /* of the file, committed */
+	char name[FS_NAME_MAX]; /* of the file in its folder; "" = none yet */
+};
+
+/* Reads it. 0; 1 = there is none; -EBADMSG = not ours to read; another -errno. owner: node and line, as written. */
+int fs_mark_read(const char *path, const char *owner, struct fs_mark *out);
+
+/* Replaces it durably. 0 or -errno; then the old one or the new one stands, whole. */
+int fs_mark_write(const char *path, int folder_fd, const char *owner, const struct fs_mark *m);
+
+/* ---- lines.c ---- */
+
+struct fs_text {
+	char *ptr;
+	size_t len, cap;
+	bool failed; /* out of memory */
+};
+
+/* Appends one row as a JSON object and a newline; `node` is the UUID, since numbers belong to a store. */
+void fs_add_row(struct fs_text *out, const struct tally_table *t, const struct tally_cell *cells, const char *node);
+void fs_text_free(struct fs_text *t);
+
+#endif
