@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 
-#define CLOSED "public, max-age=60"
-#define OPEN "no-cache"
 #define RETRY_AFTER_S 2
 
 /* ---- ETags ---- */
@@ -16,6 +14,11 @@ struct tally_str answer_etag(struct arena *a, const struct query *q, uint64_t ve
 {
 	uint64_t key = XXH3_64bits(q->key.ptr, q->key.len);
 	return str_of(arena_printf(a, "W/\"%016llx-%016llx\"", (unsigned long long)version, (unsigned long long)key));
+}
+
+const char *answer_cache_control(const struct query *q, int64_t now_us)
+{
+	return q->range.to_us <= now_us ? "public, max-age=60" : "no-cache";
 }
 
 /* The quoted part, without W/ and spaces. */
@@ -99,7 +102,7 @@ static bool not_modified(struct work *w)
 	struct answer *an = &job->answer;
 	an->etag = answer_etag(job->arena, job->q, w->version.hash);
 	an->version = w->version.hash;
-	an->cache_control = job->q->range.to_us <= job->now_us ? CLOSED : OPEN;
+	an->cache_control = answer_cache_control(job->q, job->now_us);
 	if (job->q->explain || !answer_matches(job->if_none_match, an->etag))
 		return false;
 	an->status = 304;

@@ -33,6 +33,8 @@ void answer_make(struct answer_job *job);
 
 /* The ETag of this question over this version of the data. */
 struct tally_str answer_etag(struct arena *a, const struct query *q, uint64_t version);
+/* A range that is over may be kept by a CDN for a minute; late events change even that. */
+const char *answer_cache_control(const struct query *q, int64_t now_us);
 /* Does an If-None-Match name it (weak comparison, RFC 9110)? */
 bool answer_matches(struct tally_str if_none_match, struct tally_str etag);
 

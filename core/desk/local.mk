@@ -58,3 +58,7 @@ tests_unit_desk_probe_la_SOURCES = tests/unit/desk_probe.c
 tests_unit_desk_probe_la_CPPFLAGS = $(module_cppflags)
 tests_unit_desk_probe_la_CFLAGS = $(module_cflags)
 tests_unit_desk_probe_la_LDFLAGS = $(module_ldflags) -rpath /nowhere
+
+EXTRA_PROGRAMS += tests/bench/bench_desk
+tests_bench_bench_desk_SOURCES = tests/bench/bench_desk.c $(desk_kit)
+tests_bench_bench_desk_LDADD = $(LDADD) $(SQLITE_LIBS)

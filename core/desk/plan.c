@@ -234,11 +234,20 @@ static bool try_rollup(const struct query *q, const struct plan_store *st, size_
 	struct cover c = { .q = q, .st = st, .horizon_us = st->meta->rollup_horizon_us[r->id], .arena = a, .plan = p };
 	if (cover_axis(&c))
 		return true;
-	say(why, r,
-		c.horizon_us > p->range.from_us ? "is not whole from the beginning of the range"
-						: "the range or its buckets cut the rows that are kept",
-		"");
+	p->held = r;
+	p->held_why = c.horizon_us > p->range.from_us ? "is not whole from the beginning of the range"
+						      : "the range or its buckets cut the rows that are kept";
+	say(why, r, p->held_why, "");
 	return false;
+}
+
+/* Of the rollups that hold what is asked, but not over this range, the first is named should raw events not do. */
+static void keep_reason(struct plan *best, const struct plan *tried)
+{
+	if (best->rollup || best->held)
+		return;
+	best->held = tried->held;
+	best->held_why = tried->held_why;
 }
 
 static int refuse(const struct query *q, const struct plan_store *st, struct arena *a, struct query_error *err)
@@ -266,8 +275,10 @@ int plan_make(const struct query *q, struct query_range range, const struct plan
 	*out = blank;
 	for (size_t i = 0; i < st->schema->nrollups; i++) {
 		struct plan p = blank;
-		if (!try_rollup(q, st, i, a, &p, why ? &reasons : NULL))
+		if (!try_rollup(q, st, i, a, &p, why ? &reasons : NULL)) {
+			keep_reason(out, &p);
 			continue;
+		}
 		if (best < 0 || score(&p) < best) {
 			best = score(&p);
 			*out = p;

@@ -55,6 +55,8 @@ struct plan {
 	unsigned column[QUERY_METRICS_MAX]; /* rollup: the metric that holds each need */
 	bool from_name[QUERY_METRICS_MAX];  /* PAGEVIEWS counted as the events of rows named view or pageview */
 	unsigned dim_of_field[QUERY_FIELDS_MAX];
+	const struct tally_rollup *held; /* raw: one that holds all of it, but not over this range */
+	const char *held_why;
 	int name_dim; /* dimension that holds event:name, -1 = none */
 };
 

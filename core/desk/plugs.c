@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "desk/inner.h"
 
 /* [desk] For a held request the answer leaves at once; inside the hook it is only noted. */
@@ -16,8 +17,8 @@ int desk_plug_answer(void *desk, uint64_t request, const struct tally_answer *an
 		.type = arena_str(a, an->type),
 		.body = arena_str(a, an->body),
 		.etag = arena_str(a, an->etag),
-		.cache_control = an->version ? "no-cache" : NULL,
-		.vary = an->version ? "Accept, Authorization" : NULL,
+		.cache_control = v->is_query ? answer_cache_control(&v->q, clock_wall_us()) : NULL,
+		.vary = v->is_query ? "Accept, Authorization" : NULL,
 		.version = an->version };
 	if (v->state == VISIT_HELD) {
 		v->desk->nheld--;

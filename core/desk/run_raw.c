@@ -154,12 +154,23 @@ static int add_needs(struct raw_scan *s, struct group *g, int64_t weight, const 
 
 static int too_expensive(struct raw_scan *s)
 {
-	struct run *r = s->run;
-	struct tally_str line = plan_declaration(r->q, r->arena);
-	query_fail(r->err, 422, "too_expensive",
-		"no rollup answers this, and it would read more than %llu raw events; ask for a shorter range, or declare: %.*s",
-		(unsigned long long)s->max_rows, (int)line.len, line.ptr);
+	query_fail(s->run->err, 422, "too_expensive", "it would read more than %llu raw events",
+		(unsigned long long)s->max_rows);
 	return RUN_STOP;
+}
+
+/* What would have done. */
+static void add_advice(struct run *r)
+{
+	const struct plan *p = r->plan;
+	struct query_error was = *r->err;
+	struct tally_str line = plan_declaration(r->q, r->arena);
+	if (p->held)
+		query_fail(r->err, was.status, was.code, "%s; the rollup %.*s holds it, but %s", was.detail,
+			(int)p->held->name.len, p->held->name.ptr, p->held_why);
+	else
+		query_fail(r->err, was.status, was.code, "%s; ask for a shorter range, or declare a rollup: %.*s",
+			was.detail, (int)line.len, line.ptr);
 }
 
 static const struct tree_node *parse_props(struct raw_scan *s, const struct tally_cell *cells)
@@ -204,5 +215,7 @@ int run_raw(struct run *r)
 	r->piece = 0;
 	int rc = run_statement(r, &sql, take_row, &s);
 	arena_free(&s.row);
+	if (rc == -EINVAL && strcmp(r->err->code, "too_expensive") == 0)
+		add_advice(r);
 	return rc;
 }

@@ -203,7 +203,7 @@ struct cell {
 	int64_t bucket;
 	struct tally_str site, dims[8];
 	const struct kit_event **events;
-	size_t n;
+	size_t n, cap;
 };
 
 static struct tally_str value_of(const struct kit_event *e, const struct tally_dimension *d)
@@ -227,8 +227,21 @@ static bool number_of(const struct kit_event *e, const struct tally_metric *m, d
 	return m->is_prop ? e->has_price : e->has_value;
 }
 
-static void add_to(struct kit *k, struct table *t, const struct tally_rollup *r, int64_t bucket,
-	const struct kit_event *e, size_t most)
+static void keep_event(struct kit *k, struct cell *c, const struct kit_event *e)
+{
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? 2 * c->cap : 4;
+		const struct kit_event **more = arena_alloc(&k->arena, cap * sizeof(struct kit_event *));
+		if (c->n)
+			memcpy(more, c->events, c->n * sizeof(struct kit_event *));
+		c->events = more;
+		c->cap = cap;
+	}
+	c->events[c->n++] = e;
+}
+
+static void add_to(
+	struct kit *k, struct table *t, const struct tally_rollup *r, int64_t bucket, const struct kit_event *e)
 {
 	struct text_out key;
 	out_open(&key, &k->arena);
@@ -240,18 +253,17 @@ static void add_to(struct kit *k, struct table *t, const struct tally_rollup *r,
 		*at = arena_zalloc(&k->arena, sizeof **at);
 		(*at)->bucket = bucket;
 		(*at)->site = site_of(e);
-		(*at)->events = arena_alloc(&k->arena, most * sizeof(struct kit_event *));
 		for (uint32_t i = 0; i < r->ndims; i++)
 			(*at)->dims[i] = value_of(e, &r->dims[i]);
 	}
-	(*at)->events[(*at)->n++] = e;
+	keep_event(k, *at, e);
 }
 
 static size_t put_metric(struct kit *k, const struct cell *c, const struct tally_metric *m, struct tally_cell *out)
 {
 	int64_t count = 0, events = 0;
 	double sum = 0, least = 0, most = 0;
-	uint8_t *sketch = arena_alloc(&k->arena, HLL_ROOM);
+	static uint8_t sketch[HLL_ROOM];
 	size_t len = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		double d;
@@ -271,7 +283,7 @@ static size_t put_metric(struct kit *k, const struct cell *c, const struct tally
 		out[0] = number(events);
 		return 1;
 	case TALLY_VISITORS:
-		out[0] = (struct tally_cell){ .v.ptr = (char *)sketch, .len = (uint32_t)len };
+		out[0] = (struct tally_cell){ .v.ptr = arena_copy(&k->arena, sketch, len), .len = (uint32_t)len };
 		out[1] = number(len ? (int64_t)hll_estimate(sketch, len) : 0);
 		return 2;
 	case TALLY_SUM:
@@ -320,7 +332,7 @@ static void fill_grain(struct kit *k, int node, const struct schema_rollup *sr, 
 	for (size_t i = 0; i < n; i++) {
 		const struct zone *z = zone_get(conf_site(&k->conf, site_of(events[i]))->timezone);
 		assert_non_null(z);
-		add_to(k, &t, sr->rollup, zone_floor(z, plan_grain_unit(grain), events[i]->time_us), events[i], n);
+		add_to(k, &t, sr->rollup, zone_floor(z, plan_grain_unit(grain), events[i]->time_us), events[i]);
 	}
 	struct tally_cell **sorted = arena_alloc(&k->arena, (t.count + 1) * sizeof *sorted);
 	const struct table_entry *e;

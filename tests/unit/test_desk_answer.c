@@ -351,6 +351,11 @@ static void too_many_raw_rows_name_the_rollup_to_declare(void **state)
 	assert_non_null(strstr(kit_text_at(root, "detail"),
 		"- { name: by_item, by: [\"event:props:item\"], metrics: [\"visitors\", \"max:props.price\"] }"));
 	json_decref(root);
+	root = kit_ask(k, 422,
+		Q("\"metrics\":[\"events\"],\"dimensions\":[\"time:minute\"],\"date_range\":[\"2026-10-25T00:00:01Z\",\"2026-10-25T12:00:00Z\"]"));
+	assert_non_null(
+		strstr(kit_text_at(root, "detail"), "the rollup total holds it, but the range or its buckets cut"));
+	json_decref(root);
 	so.max_rows = 5;
 	store_close(k->store);
 	k->store = store_open(&so);
