@@ -37,7 +37,9 @@ libtallycore_la_SOURCES += \
 	core/desk/visit_run.c
 
 desk_kit = tests/unit/desk_kit.c tests/unit/desk_kit.h
-check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_oracle tests/unit/test_desk_query
+check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_oracle \
+	tests/unit/test_desk_plan tests/unit/test_desk_query
+tests_unit_test_desk_plan_SOURCES = tests/unit/test_desk_plan.c
 tests_unit_test_desk_query_SOURCES = tests/unit/test_desk_query.c
 
 tests_unit_test_desk_SOURCES = tests/unit/test_desk.c $(desk_kit)
