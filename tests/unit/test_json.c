@@ -127,6 +127,16 @@ static void depth_is_bounded_in_all_ways(void **state)
 	assert_int_equal(json_end(&reader), 0);
 }
 
+static void brackets_of_both_kinds_are_skipped(void **state)
+{
+	(void)state;
+	assert_int_equal(check(STR("[{\"a\":{}},[[1],{\"b\":[{}]},[2]],{\"c\":[]},[{},[]]]")), 0);
+	assert_int_equal(check(STR("{\"a\":{\"b\":1},\"c\":[1,2],\"d\":{\"e\":[[],{}]}}")), 0);
+	assert_int_equal(check(STR("{\"a\":{\"b\":1},\"c\":[1,\"d\":2]}")), -EINVAL);
+	assert_int_equal(check(STR("[{\"a\":1],2}")), -EINVAL);
+	assert_int_equal(check(STR("[[{},{\"a\"}]]")), -EINVAL);
+}
+
 static void lenient_readers_find_the_end_all_the_same(void **state)
 {
 	(void)state;
@@ -196,6 +206,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_quote_ends_the_string_at_every_place, tear_down),
 		cmocka_unit_test_teardown(what_is_wrong_is_named_with_its_place, tear_down),
 		cmocka_unit_test_teardown(depth_is_bounded_in_all_ways, tear_down),
+		cmocka_unit_test_teardown(brackets_of_both_kinds_are_skipped, tear_down),
 		cmocka_unit_test_teardown(lenient_readers_find_the_end_all_the_same, tear_down),
 		cmocka_unit_test_teardown(members_and_elements_come_in_order, tear_down),
 		cmocka_unit_test_teardown(a_failed_reader_stays_failed, tear_down),
