@@ -106,6 +106,9 @@ static void contradicting_lengths_are_refused(void **state)
 		assert_int_equal(event_decode(form, form_bytes, &arena, &back), -EBADMSG);
 		form[at] = (char)(form[at] ^ 0x10);
 	}
+	form[0] = (char)(form[0] - 4); /* no multiple of 8: what follows would be read from the wrong place */
+	assert_int_equal(event_spool_skip(form, form_bytes), -EBADMSG);
+	form[0] = (char)(form[0] + 4);
 	for (size_t at = 28; at < 46; at++) {
 		form[at] = (char)(form[at] ^ 0x40);
 		assert_int_equal(event_decode(form, form_bytes, &arena, &back), -EBADMSG);
