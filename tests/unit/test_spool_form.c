@@ -118,6 +118,25 @@ static void contradicting_lengths_are_refused(void **state)
 	assert_int_equal(event_decode(form, form_bytes, &arena, &back), -EBADMSG);
 }
 
+/* A record whose lengths agree, made by hand, of an event that no rule allows. */
+static void more_props_than_allowed_are_refused(void **state)
+{
+	(void)state;
+	char record[1096] = "";
+	struct tally_event back;
+	put_u32(record, 1088);
+	record[4] = 1;
+	put_u16(record + 28, 1);
+	put_u16(record + 30, 1);
+	put_u16(record + 6, 64);
+	assert_int_equal(event_decode(record, sizeof record, &arena, &back), -EBADMSG); /* 48 + 64 * 16 + 2 is 1080 */
+	put_u32(record, 1080);
+	assert_int_equal(event_decode(record, sizeof record, &arena, &back), 1080);
+	put_u32(record, 1096);
+	put_u16(record + 6, 65);
+	assert_int_equal(event_decode(record, sizeof record, &arena, &back), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +144,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(form_1_stays_as_it_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cut_records_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(contradicting_lengths_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(more_props_than_allowed_are_refused, set_up, tear_down),
 	};
 	arena_init(&arena, 0);
 	int failed = RUN_TESTS("spool_form", tests);
