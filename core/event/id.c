@@ -6,6 +6,7 @@
  * A system call for each id would cost more than the rest of reading an event, so each thread draws random bytes by the
  * kilobyte. The 62 random bits make ids of different threads and nodes distinct; the clock with its counter only rises,
  * so ids of one thread sort by the order in which they were made, also when the wall clock steps back. */
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sys/random.h>
@@ -76,28 +77,41 @@ static void advance(struct id_state *s, int64_t now_us)
 	}
 }
 
-static char *put_hex(char *out, uint64_t bits, int digits)
+/* Eight hex digits at once: the nibbles are spread over the bytes of a word, and those above 9 go on to the letters. */
+static void put_hex8(char *out, uint32_t bits)
 {
-	static const char hex[] = "0123456789abcdef";
-	for (int i = digits - 1; i >= 0; i--) {
-		out[i] = hex[bits & 15];
-		bits >>= 4;
-	}
-	return out + digits;
+	uint64_t x = bits, letters;
+	x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+	x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x << 4 | x) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+	x = htobe64(x);
+	memcpy(out, &x, sizeof x);
+}
+
+/*  tttttttt-tttt-7ccc-vrrr-rrrrrrrrrrrr  from two words of 64 bits  */
+static void put_text(char out[UUID_TEXT], uint64_t high, uint64_t low)
+{
+	char hex[32];
+	put_hex8(hex, (uint32_t)(high >> 32));
+	put_hex8(hex + 8, (uint32_t)high);
+	put_hex8(hex + 16, (uint32_t)(low >> 32));
+	put_hex8(hex + 24, (uint32_t)low);
+	memcpy(out, hex, 8);
+	out[8] = '-';
+	memcpy(out + 9, hex + 8, 4);
+	out[13] = '-';
+	memcpy(out + 14, hex + 12, 4);
+	out[18] = '-';
+	memcpy(out + 19, hex + 16, 4);
+	out[23] = '-';
+	memcpy(out + 24, hex + 20, 12);
 }
 
 void event_make_id(int64_t now_us, char out[UUID_TEXT])
 {
 	struct id_state *s = &state;
 	advance(s, now_us);
-	uint64_t random = draw(s);
-	char *p = put_hex(out, s->millis >> 16, 8);
-	*p++ = '-';
-	p = put_hex(p, s->millis & 0xffff, 4);
-	*p++ = '-';
-	p = put_hex(p, 0x7000 | s->counter, 4);
-	*p++ = '-';
-	p = put_hex(p, 0x8000 | (random >> 48 & 0x3fff), 4);
-	*p++ = '-';
-	put_hex(p, random, 12);
+	put_text(out, s->millis << 16 | 0x7000 | s->counter, draw(s) >> 2 | UINT64_C(1) << 63);
 }

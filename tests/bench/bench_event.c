@@ -105,19 +105,25 @@ static void decode_all(struct bench *b)
 	}
 }
 
+/* Of many passes the best one too: where others use the machine it is nearest to what the code costs. */
 static void measure(struct bench *b, const char *what, event_sink_fn fn)
 {
-	int64_t begin = cpu_us(), now;
-	b->events = b->rejected = 0;
+	int64_t begin = cpu_us(), now = begin, best = INT64_MAX, before;
+	size_t events = 0, rejected = 0;
 	do {
+		before = now;
+		b->events = b->rejected = 0;
 		if (fn)
 			read_all(b, fn);
 		else
 			decode_all(b);
 		now = cpu_us();
+		best = now - before < best ? now - before : best;
+		events += b->events;
+		rejected += b->rejected;
 	} while (now - begin < RUN_US);
-	printf("%-16s %7.1f ns/event  (%zu events, %zu rejected)\n", what,
-		(double)(now - begin) * 1e3 / (double)b->events, b->events, b->rejected);
+	printf("%-14s %6.0f ns/event, best pass %6.0f  (%zu events, %zu rejected)\n", what,
+		(double)(now - begin) * 1e3 / (double)events, (double)best * 1e3 / (double)b->events, events, rejected);
 }
 
 int main(int argc, char **argv)

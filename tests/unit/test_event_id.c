@@ -42,6 +42,13 @@ static void ids_are_version_7_and_carry_their_time(void **state)
 	for (int i = 0; i < 6; i++)
 		millis = millis << 8 | id[i];
 	assert_int_equal(millis, later / 1000);
+	for (int i = 0; i < 200; i++) {
+		char again[UUID_TEXT + 1];
+		event_make_id(later, text);
+		assert_int_equal(uuid_parse(text, id), 0);
+		uuid_unparse_lower(id, again);
+		assert_string_equal(text, again);
+	}
 }
 
 static void ids_rise_in_a_thread_and_differ_between_threads(void **state)
