@@ -224,8 +224,7 @@ static const struct conf_row top_rows[] = {
 		.help = "plugins, in the order in which events pass them; `auto` stands for every plugin found and not named.\n"
 			"Absent = this list, as far as installed. `tallyd -l` shows what each one's options are.",
 		.example =
-			"- degrade: {}\n- dedup: { window: 10m }\n- enrich: {}\n- auto: {}\n- session: { gap: 30m }\n"
-			"- rollup: {}\n- cache: { memory: 64MiB }" },
+			"- degrade: {}\n- dedup: { window: 10m }\n- auto: {}\n- rollup: {}\n- cache: { memory: 64MiB }" },
 	{ "rollups", &conf_kind_list, CONF_LIST(struct conf, rollups, nrollups), .table = &rollup_table,
 		.fallback =
 			"- { name: total, by: [], metrics: [events, pageviews, visitors, \"sum:value\", \"min:value\", \"max:value\"] }\n"
