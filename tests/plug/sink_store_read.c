@@ -2,6 +2,8 @@
 /* Stores: readers, and what a store remembers of itself. */
 #include "sink_store_tests.h"
 
+#include "../../docs/schema_examples.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +168,36 @@ void test_a_slow_question_is_given_up(void **state)
 	if (rc != -ETIMEDOUT)
 		fail_msg("%d %s", rc, s->sink->reader_error(s->reader));
 	assert_int_equal(try_read(s, "SELECT COUNT(*) FROM `tally_event`", 1, 0), 0);
+	shop_close(s);
+}
+
+static int keep_first(void *arg, const struct tally_cell *cells)
+{
+	snprintf(arg, 64, "%.*s", cells[0].null ? 0 : (int)cells[0].len, cells[0].null ? "" : cells[0].v.ptr);
+	return 0;
+}
+
+/* What docs/schema.md shows runs in every store, whatever the columns hold. */
+void test_the_documented_sql_runs(void **state)
+{
+	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_TEXT };
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, EVENTS, shop_events(s, 0, 100), 100);
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	for (size_t i = 0; i < SCHEMA_EXAMPLES; i++) {
+		struct tally_statement st = { .sql = schema_examples[i].sql, .column_types = types };
+		st.ncolumns = schema_examples[i].ncolumns;
+		assert_int_equal(s->sink->read_begin(s->reader), 0);
+		char first[64] = "";
+		int rc = s->sink->read(s->reader, &st, keep_first, first);
+		s->sink->read_end(s->reader);
+		if (rc != 0)
+			fail_msg("%s: %s", st.sql, s->sink->reader_error(s->reader));
+		if (i == 0)
+			assert_string_equal(first, "100");
+	}
 	shop_close(s);
 }
 

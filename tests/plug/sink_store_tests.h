@@ -36,6 +36,7 @@ void test_parameters_and_columns_of_every_type(void **state);
 void test_long_values_are_read_whole(void **state);
 void test_readers_refuse_and_say_why(void **state);
 void test_a_slow_question_is_given_up(void **state);
+void test_the_documented_sql_runs(void **state);
 void test_an_empty_store_is_whole_from_the_beginning(void **state);
 void test_a_later_rollup_begins_behind_the_latest_event(void **state);
 void test_a_store_that_has_forgotten_is_not_empty(void **state);
