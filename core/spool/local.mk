@@ -23,9 +23,15 @@ tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_fault
 tests_unit_test_spool_fault_SOURCES = tests/unit/test_spool_fault.c tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_recover
-tests_unit_test_spool_recover_SOURCES = tests/unit/test_spool_recover.c tests/unit/spool_kit.h
+tests_unit_test_spool_recover_SOURCES = tests/unit/test_spool_recover.c tests/unit/spool_master.h tests/unit/spool_kit.h
+check_PROGRAMS += tests/unit/test_spool_files
+tests_unit_test_spool_files_SOURCES = tests/unit/test_spool_files.c tests/unit/spool_master.h tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_crash
 tests_unit_test_spool_crash_SOURCES = tests/unit/test_spool_crash.c tests/unit/crash_disk.c tests/unit/crash_disk.h \
-	tests/unit/spool_kit.h
+	tests/unit/spool_life.h tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_format
 tests_unit_test_spool_format_SOURCES = tests/unit/test_spool_format.c
+check_PROGRAMS += tests/unit/test_spool_threads
+tests_unit_test_spool_threads_SOURCES = tests/unit/test_spool_threads.c tests/unit/spool_kit.h
+check_PROGRAMS += tests/unit/test_spool_full
+tests_unit_test_spool_full_SOURCES = tests/unit/test_spool_full.c tests/unit/spool_kit.h

@@ -122,17 +122,18 @@ static int settle_segment(struct spool *sp, struct segment *seg, uint64_t sure, 
 	return rc;
 }
 
-/* keep: segments of the log; sure: all before this lsn is known to be on disk. */
+/* keep: segments of the log; sure: all before this lsn is known to be on disk. Where damage lies at the very end, the log
+ * does not end in a segment: the next append begins a fresh one behind the damage. */
 int tail_settle(struct spool *sp, size_t keep, uint64_t sure, char why[256])
 {
 	int rc = 0;
 	retire_behind(sp, keep);
-	sp->cur = keep ? sp->segs[keep - 1] : NULL;
+	sp->cur = keep && sp->segs[keep - 1]->end == sp->end ? sp->segs[keep - 1] : NULL;
 	rc = file_sync_dir("spool.dirsync", sp->opt.dir);
 	if (rc < 0)
 		snprintf(why, 256, "cannot sync %.200s: %s", sp->opt.dir, strerror(-rc));
 	for (size_t i = 0; rc == 0 && i < keep; i++) {
-		rc = settle_segment(sp, sp->segs[i], sure, i + 1 == keep);
+		rc = settle_segment(sp, sp->segs[i], sure, sp->segs[i] == sp->cur);
 		if (rc < 0)
 			snprintf(why, 256, "cannot write to %.120s/%.64s: %s", sp->opt.dir, sp->segs[i]->name,
 				strerror(-rc));

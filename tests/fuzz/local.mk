@@ -35,3 +35,6 @@ fuzz:
 	$(SHELL) $(srcdir)/tests/fuzz/fuzz.sh $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS)
 clean-local:
 	-rm -rf fuzz-bin
+
+check_PROGRAMS += tests/fuzz/fuzz_spool
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz_spool.c tests/fuzz/run.c

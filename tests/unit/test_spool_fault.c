@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failing disks: writes that break off, syncs that fail, no room. After each, what was promised holds, and what was
+/* Failing disks: writes that break off, syncs that fail. After each, what was promised holds, and what was
  * refused never comes back, neither at once nor after kill -9 and a new start. */
-#include "base/clock.h"
 #include "base/file.h"
 #include "spool_kit.h"
 
@@ -285,71 +284,6 @@ static void a_descriptor_whose_sync_failed_is_never_synced_again(void **state)
 	kit_teardown(&k);
 }
 
-static void full_is_said_before_anything_is_taken_and_ends_with_trim(void **state)
-{
-	(void)state;
-	kit_setup(&k, "fault");
-	k.opt.max_bytes = 3 * KIT_SEGMENT;
-	kit_open(&k);
-	int rc = 0;
-	for (uint32_t i = 0; i < 200 && rc == 0; i++) {
-		rc = spool_reserve(k.sp, 900, 1);
-		if (rc == 0)
-			kit_group(&k, i, 1, 900, true);
-	}
-	assert_int_equal(rc, -ENOSPC);
-	assert_true(k.n > 30 && stats().bytes == k.opt.max_bytes);
-	kit_expect(&k, KIT_OLDEST, 0, k.n);
-	kit_reopen(&k); /* a full spool opens */
-	assert_int_equal(spool_reserve(k.sp, 9000, 1), -ENOSPC);
-	spool_trim(k.sp, k.recs[20].lsn, k.now_us);
-	kit_group(&k, 1000, 1, 900, true);
-	kit_teardown(&k);
-}
-
-static void a_full_disk_leaves_no_rubbish(void **state)
-{
-	(void)state;
-	kit_setup(&k, "fault");
-	kit_open(&k);
-	arm("spool.fill:1:short,spool.fill:2:ENOSPC");
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -ENOSPC);
-	assert_int_equal(stats().bytes, 0);
-	arm("spool.fillsync:1:EIO");
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -EIO);
-	arm("spool.dirsync:1:EIO");
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -EIO);
-	arm("spool.open:1:EROFS");
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -EROFS);
-	arm(NULL);
-	assert_int_equal(stats().bytes, 0);
-	kit_group(&k, 1, 1, 900, true);
-	assert_int_equal(stats().bytes, KIT_SEGMENT);
-	kit_teardown(&k);
-}
-
-static void keep_free_is_looked_at_once_a_second(void **state)
-{
-	(void)state;
-	kit_setup(&k, "fault");
-	k.opt.keep_free = 1.0;
-	clock_set_test(1000, 1000);
-	kit_open(&k);
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -ENOSPC);
-	spool_close(k.sp);
-	k.opt.keep_free = 0;
-	kit_open(&k);
-	arm("spool.space:1:ENOSPC");
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -ENOSPC);
-	clock_set_test(1000, 900000);
-	assert_int_equal(spool_reserve(k.sp, 900, 1), -ENOSPC); /* from memory */
-	clock_set_test(1000, 1001001);
-	assert_int_equal(spool_reserve(k.sp, 900, 1), 0);
-	arm(NULL);
-	clock_set_test(-1, 0);
-	kit_teardown(&k);
-}
-
 /* The trimmed segment cannot be wiped: it goes altogether, and comes back neither now nor later. */
 static void trim_copes_with_a_failing_disk(void **state)
 {
@@ -397,9 +331,6 @@ int main(void)
 		cmocka_unit_test(an_abandon_that_fails_may_be_tried_again),
 		cmocka_unit_test(killed_after_a_failed_abandon_nothing_is_lost),
 		cmocka_unit_test(a_descriptor_whose_sync_failed_is_never_synced_again),
-		cmocka_unit_test(full_is_said_before_anything_is_taken_and_ends_with_trim),
-		cmocka_unit_test(a_full_disk_leaves_no_rubbish),
-		cmocka_unit_test(keep_free_is_looked_at_once_a_second),
 		cmocka_unit_test(trim_copes_with_a_failing_disk),
 		cmocka_unit_test(opening_says_what_the_disk_refuses),
 	};
