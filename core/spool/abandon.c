@@ -149,7 +149,8 @@ int spool_abandon(struct spool *sp, uint64_t keep_upto)
 	uint64_t at = atomic_load_explicit(&sp->durable, memory_order_relaxed);
 	MUST(keep_upto >= at && keep_upto <= sp->written);
 	stand_at_durable(sp);
-	int rc = spare_make(sp, false);
+	/* whatever the limits: without it nothing could be kept */
+	int rc = spare_need(sp, 1 + (keep_upto - at) / (segment_capacity(sp) - format_size(sp->payload_max)), false);
 	if (rc < 0) {
 		sp->end = sp->written;
 		sp->mark = sp->written_mark;

@@ -186,7 +186,7 @@ int spool_reserve(struct spool *sp, size_t payload_bytes, size_t records)
 	/* a segment's end may stay unused by nearly the largest record */
 	uint64_t wasteful = fits - format_size(sp->payload_max);
 	uint64_t count = need <= fits ? 1 : 1 + (need + wasteful - 1) / wasteful;
-	int rc = spare_need(sp, count);
+	int rc = spare_need(sp, count, true);
 	if (rc == 0 && count == 1 && sp->cur) {
 		group_begin_segment(sp);
 		group_checkpoint(sp);

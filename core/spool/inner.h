@@ -72,6 +72,7 @@ struct spool {
 	size_t nsegs, segs_cap;
 	struct segment *spares[64]; /* [lock] last in, first out */
 	size_t nspares;
+	bool tight;          /* [lock] the last segment wanted found no room: retained ones give way */
 	uint64_t disk_bytes; /* [lock] of all segment files, also of the one being made */
 	struct hole *holes;  /* fixed after open */
 	size_t nholes;
@@ -129,10 +130,9 @@ void segment_list_remove(struct spool *sp, size_t at);
 
 /* ---- spare.c ---- */
 
-must_check int spare_need(struct spool *sp, size_t count);
+must_check int spare_need(struct spool *sp, size_t count, bool limited);
 struct segment *spare_take(struct spool *sp);
 void spare_put(struct spool *sp, struct segment *seg);
-must_check int spare_make(struct spool *sp, bool limited);
 void spare_helper_start(struct spool *sp);
 void spare_helper_stop(struct spool *sp);
 void spare_helper_wake(struct spool *sp);

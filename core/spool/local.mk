@@ -35,3 +35,4 @@ check_PROGRAMS += tests/unit/test_spool_threads
 tests_unit_test_spool_threads_SOURCES = tests/unit/test_spool_threads.c tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_full
 tests_unit_test_spool_full_SOURCES = tests/unit/test_spool_full.c tests/unit/spool_kit.h
+EXTRA_DIST += docs/spool.md

@@ -121,20 +121,36 @@ int scan_record(struct scan *s, uint64_t lsn, uint64_t limit, struct spool_recor
 	return 1;
 }
 
+/* Looks through n readable bytes at p, which are those at lsn. Gives the offset of a head, or where to look on. */
+static size_t resync_window(struct scan *s, const uint8_t *p, size_t n, uint64_t lsn, bool *found)
+{
+	struct format_record r;
+	size_t at = 0;
+	for (; at + FORMAT_HEAD <= n; at += 8)
+		if (get_u64(p + at + 8) == lsn + at && format_get_record(p + at, s->head.salt, &r)) {
+			*found = true;
+			break;
+		}
+	return at;
+}
+
 uint64_t scan_resync(struct scan *s, uint64_t lsn, uint64_t limit)
 {
 	struct format_record r;
 	int rc;
 	while (lsn < limit && limit - lsn >= FORMAT_HEAD) {
 		const uint8_t *p = window(s, lsn, FORMAT_HEAD, limit, &rc);
+		bool found = false;
 		if (!p && rc == 0)
 			return limit; /* the file ends here */
 		if (!p)
 			lsn += SECTOR - (FORMAT_PAGE + (lsn - s->head.first)) % SECTOR;
-		else if (get_u64(p + 8) == lsn && scan_head(s, lsn, limit, &r) > 0)
-			return lsn;
 		else
-			lsn += 8;
+			lsn += resync_window(s, p, (size_t)(s->from + s->have - lsn), lsn, &found);
+		if (found && scan_head(s, lsn, limit, &r) > 0)
+			return lsn;
+		if (found)
+			lsn += 8; /* a head, but of a record that would reach beyond the limit */
 	}
 	return limit;
 }

@@ -2,7 +2,7 @@
 /* Segments ahead of their use. A spare is zero-filled and synced, and so is its name in the directory: taking it into
  * use costs no more than its head, which is synced with the first records in it.
  *
- * A helper thread makes the next one once half of the current is used, in small synced steps, so that neither the
+ * A helper thread makes the next one once a quarter of the current is used, in small synced steps, so that neither the
  * ledger nor its fdatasync waits behind 64 MiB. Where there is no helper, or it lost the race, the ledger makes it. */
 #include "spool/inner.h"
 
@@ -43,6 +43,7 @@ static int space_claim(struct spool *sp, bool limited)
 		rc = -ENOSPC;
 	if (rc == 0)
 		sp->disk_bytes += sp->opt.segment_bytes;
+	sp->tight |= rc == -ENOSPC;
 	pthread_mutex_unlock(&sp->lock);
 	return rc;
 }
@@ -110,16 +111,8 @@ static int make_locked(struct spool *sp, bool limited)
 		spare_put(sp, seg);
 	else if (!seg)
 		sp->disk_bytes -= sp->opt.segment_bytes;
+	sp->tight = rc == -ENOSPC || rc == -EDQUOT;
 	pthread_mutex_unlock(&sp->lock);
-	return rc;
-}
-
-/* limited = under max and keep_free. */
-int spare_make(struct spool *sp, bool limited)
-{
-	pthread_mutex_lock(&sp->making);
-	int rc = make_locked(sp, limited);
-	pthread_mutex_unlock(&sp->making);
 	return rc;
 }
 
@@ -131,8 +124,8 @@ static size_t spare_count(struct spool *sp)
 	return n;
 }
 
-/* [ledger] At least count spares lie ready, or -ENOSPC or another -errno. */
-int spare_need(struct spool *sp, size_t count)
+/* At least count spares lie ready, or -ENOSPC or another -errno. limited: none is made beyond max and keep_free. */
+int spare_need(struct spool *sp, size_t count, bool limited)
 {
 	int rc = 0;
 	if (count > sizeof sp->spares / sizeof *sp->spares)
@@ -141,7 +134,7 @@ int spare_need(struct spool *sp, size_t count)
 		return 0;
 	pthread_mutex_lock(&sp->making); /* the helper may be about to finish one */
 	while (rc == 0 && spare_count(sp) < count)
-		rc = make_locked(sp, true);
+		rc = make_locked(sp, limited);
 	pthread_mutex_unlock(&sp->making);
 	return rc;
 }
@@ -158,7 +151,7 @@ void spare_put(struct spool *sp, struct segment *seg)
 struct segment *spare_take(struct spool *sp)
 {
 	if (spare_count(sp) == 0)
-		MUST(spare_make(sp, false) == 0);
+		MUST(spare_need(sp, 1, false) == 0);
 	pthread_mutex_lock(&sp->lock);
 	struct segment *seg = sp->spares[--sp->nspares];
 	pthread_mutex_unlock(&sp->lock);
@@ -169,9 +162,7 @@ struct segment *spare_take(struct spool *sp)
 
 static void helper_make(struct spool *sp)
 {
-	if (spare_count(sp))
-		return;
-	int rc = spare_make(sp, true);
+	int rc = spare_need(sp, 1, true);
 	if (rc < 0 && rc != -ENOSPC && rc != -ECANCELED)
 		log_warn("spool", "cannot prepare the next segment in %s: %s", sp->opt.dir, strerror(-rc));
 }

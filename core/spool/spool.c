@@ -24,6 +24,8 @@ static struct spool *make(const struct spool_options *opt)
 	sp->opt.dir = strdup(opt->dir);
 	MUST(sp->opt.dir != NULL);
 	sp->lock_fd = -1;
+	if (sp->opt.retain_max_bytes > opt->max_bytes / 2)
+		sp->opt.retain_max_bytes = opt->max_bytes / 2; /* half of it stays free for what lines lag behind */
 	uint64_t capacity = segment_capacity(sp) & ~(uint64_t)7;
 	sp->payload_max = capacity / 2 - FORMAT_HEAD;
 	if (sp->payload_max > FORMAT_PAYLOAD_MAX)

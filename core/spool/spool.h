@@ -35,7 +35,7 @@ struct spool_options {
 	uint64_t max_bytes;        /* of all segments */
 	double keep_free;          /* share of the file system to leave free, 0..1 */
 	int64_t retain_us;         /* keep records this long beyond the slowest line … */
-	uint64_t retain_max_bytes; /* … but not more than this */
+	uint64_t retain_max_bytes; /* … but not more than this, nor than half of max_bytes, nor when room runs out */
 	bool no_helper;            /* tests: no thread of its own prepares segments ahead; the ledger makes them */
 };
 

@@ -61,7 +61,8 @@ static void retire_behind(struct spool *sp, size_t keep)
 }
 
 /* Zeros from the end of the log to the end of the file, also where the file is too short. What cannot be read is not
- * overwritten, since it may be readable tomorrow: the log goes on in a fresh segment then, whose head voids it. */
+ * overwritten, since it may be readable tomorrow: the log goes on in a fresh segment then, whose head voids it; so it
+ * does where the disk refuses the zeros. */
 static int zero_rest(struct spool *sp, struct segment *seg)
 {
 	struct stat st;
@@ -78,7 +79,13 @@ static int zero_rest(struct spool *sp, struct segment *seg)
 		return -errno;
 	if (!torn && (uint64_t)st.st_size >= seg->head.size)
 		return 0;
-	return segment_zero(seg, "spool.recover", at, seg->head.size - at);
+	int rc = segment_zero(seg, "spool.recover", at, seg->head.size - at);
+	if (rc < 0) {
+		log_error("spool", "%s cannot be cleared behind lsn %llu: %s", seg->name, (unsigned long long)sp->end,
+			strerror(-rc));
+		sp->cur = NULL;
+	}
+	return 0;
 }
 
 /* Writes the bytes of [from, to) again. */

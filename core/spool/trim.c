@@ -29,7 +29,7 @@ static uint64_t bytes_before(const struct spool *sp, uint64_t lsn)
 	return sum;
 }
 
-/* [lock held] The last segment stays, and so does one behind which nothing is durable yet: were it gone, a crash could
+/* [lock held] What is only retained gives way to what comes in. The last segment stays, and so does one behind which nothing is durable yet: were it gone, a crash could
  * leave no trace of where the log stood. */
 static bool may_go(const struct spool *sp, uint64_t lsn, int64_t now_us)
 {
@@ -37,7 +37,7 @@ static bool may_go(const struct spool *sp, uint64_t lsn, int64_t now_us)
 		sp->segs[1]->head.first >= atomic_load_explicit(&sp->durable, memory_order_relaxed))
 		return false;
 	bool fresh = now_us - sp->segs[0]->last_us < sp->opt.retain_us;
-	return !fresh || bytes_before(sp, lsn) > sp->opt.retain_max_bytes;
+	return !fresh || sp->tight || bytes_before(sp, lsn) > sp->opt.retain_max_bytes;
 }
 
 void spool_trim(struct spool *sp, uint64_t lsn, int64_t now_us)

@@ -166,7 +166,7 @@ int spool_write(struct spool *sp)
 	pthread_mutex_lock(&sp->lock);
 	write_list(sp, g);
 	let_go_durable(sp);
-	if (segment_room(sp->cur, sp->end) < segment_capacity(sp) / 2)
+	if (segment_room(sp->cur, sp->end) < segment_capacity(sp) / 4 * 3)
 		spare_helper_wake(sp);
 	pthread_mutex_unlock(&sp->lock);
 	return 0;

@@ -14,3 +14,5 @@ EXTRA_PROGRAMS += tests/bench/bench_sink
 tests_bench_bench_sink_SOURCES = tests/bench/bench_sink.c $(sink_store_sources)
 tests_bench_bench_sink_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/plug
 tests_bench_bench_sink_LDADD = $(LDADD) -ldl
+EXTRA_PROGRAMS += tests/bench/bench_spool
+tests_bench_bench_spool_SOURCES = tests/bench/bench_spool.c

@@ -82,12 +82,42 @@ static void keep_free_is_looked_at_once_a_second(void **state)
 	kit_teardown(&k);
 }
 
+/* Segments that are only retained give way when room runs out. */
+static void retained_segments_give_way(void **state)
+{
+	(void)state;
+	kit_setup(&k, "full");
+	k.opt.max_bytes = 8 * KIT_SEGMENT;
+	k.opt.retain_us = INT64_MAX / 2;
+	k.opt.retain_max_bytes = UINT64_MAX;
+	kit_open(&k);
+	for (uint32_t i = 0; i < 70; i++)
+		kit_group(&k, i, 1, 900, true);
+	assert_true(stats().segments == 6);
+	spool_trim(k.sp, kit_end(&k), k.now_us);
+	assert_int_equal(stats().segments, 5); /* half of max, and the last */
+	arm("spool.fill:1:ENOSPC,spool.space:2+:ENOSPC");
+	int rc = 0;
+	for (uint32_t i = 100; i < 200 && rc == 0; i++) {
+		rc = spool_reserve(k.sp, 900, 1);
+		if (rc == 0)
+			kit_group(&k, i, 1, 900, true);
+	}
+	assert_int_equal(rc, -ENOSPC);
+	spool_trim(k.sp, kit_end(&k), k.now_us);
+	assert_int_equal(stats().segments, 1);
+	arm(NULL);
+	kit_group(&k, 300, 1, 900, true);
+	kit_teardown(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_is_said_before_anything_is_taken_and_ends_with_trim),
 		cmocka_unit_test(a_full_disk_leaves_no_rubbish),
 		cmocka_unit_test(keep_free_is_looked_at_once_a_second),
+		cmocka_unit_test(retained_segments_give_way),
 	};
 	return RUN_TESTS("spool_full", tests);
 }
