@@ -48,9 +48,9 @@ static bool number_of(const struct tally_metric *m, const struct tally_event *ev
 static void take_number(uint32_t kind, struct amount *a, double number, int64_t count)
 {
 	if (kind == TALLY_SUM)
-		a->number = add_number(a->number, number);
-	else if (a->count == 0 || (kind == TALLY_MIN ? number < a->number : number > a->number))
-		a->number = number;
+		a->v.number = add_number(a->v.number, number);
+	else if (a->count == 0 || (kind == TALLY_MIN ? number < a->v.number : number > a->v.number))
+		a->v.number = number;
 	a->count = add_count(a->count, count);
 }
 
@@ -72,7 +72,7 @@ int amounts_add(struct rollup *ro, const struct tally_rollup *r, struct amount *
 			break;
 		case TALLY_VISITORS:
 			if (visitor)
-				rc = people_add(ro, &am[i].people, *visitor);
+				rc = people_add(ro, &am[i].v.people, *visitor);
 			break;
 		case TALLY_SUM:
 		case TALLY_MIN:
@@ -95,9 +95,9 @@ int amounts_merge(struct rollup *ro, const struct tally_rollup *r, struct amount
 		if (kind == TALLY_EVENTS || kind == TALLY_PAGEVIEWS)
 			into[i].count = add_count(into[i].count, from[i].count);
 		else if (kind == TALLY_VISITORS)
-			rc = people_merge(ro, &into[i].people, &from[i].people);
+			rc = people_merge(ro, &into[i].v.people, &from[i].v.people);
 		else if (from[i].count)
-			take_number(kind, &into[i], from[i].number, from[i].count);
+			take_number(kind, &into[i], from[i].v.number, from[i].count);
 		if (rc != 0)
 			return rc;
 	}
@@ -111,7 +111,7 @@ struct amount *amounts_copy(struct rollup *ro, const struct tally_rollup *r, con
 		return NULL;
 	memcpy(am, from, r->nmetrics * sizeof *am);
 	for (uint32_t i = 0; i < r->nmetrics; i++)
-		if (people_copy(ro, &am[i].people, &from[i].people) != 0)
+		if (r->metrics[i].kind == TALLY_VISITORS && people_copy(ro, &am[i].v.people) != 0)
 			return NULL;
 	return am;
 }
@@ -119,13 +119,17 @@ struct amount *amounts_copy(struct rollup *ro, const struct tally_rollup *r, con
 int amounts_seal(struct rollup *ro, const struct tally_rollup *r, struct amount *am, struct tally_amount *out)
 {
 	for (uint32_t i = 0; i < r->nmetrics; i++) {
-		int rc = people_seal(ro, &am[i].people);
+		out[i] = (struct tally_amount){ .count = am[i].count };
+		if (r->metrics[i].kind != TALLY_VISITORS) {
+			out[i].number = am[i].v.number;
+			continue;
+		}
+		struct people *p = &am[i].v.people;
+		int rc = people_seal(ro, p);
 		if (rc != 0)
 			return rc;
-		out[i] = (struct tally_amount){ .count = am[i].count,
-			.number = am[i].number,
-			.sketch = am[i].people.sketch,
-			.sketch_len = am[i].people.sketch_len };
+		out[i].sketch = p->count ? p->data : NULL;
+		out[i].sketch_len = p->count;
 	}
 	return 0;
 }

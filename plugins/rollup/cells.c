@@ -48,14 +48,80 @@ struct site *site_of(struct rollup *ro, struct tally_str name)
 	if (ro->last_site && same_str(ro->last_site->name, name))
 		return ro->last_site;
 	uint64_t hash = ro->host->hash_keyed(name.ptr, name.len);
-	struct indexed **at = index_place(&ro->site_index, hash, is_site, &name);
+	struct index_slot *at = index_place(&ro->site_index, hash, is_site, &name);
 	if (!at)
 		return NULL;
-	if (!*at) {
-		*at = (struct indexed *)new_site(ro, name, hash);
-		ro->site_index.count += *at != NULL;
+	if (!at->thing)
+		index_fill(&ro->site_index, at, new_site(ro, name, hash));
+	return ro->last_site = (struct site *)at->thing;
+}
+
+/* ---- groups ---- */
+
+struct group_key {
+	const struct tally_rollup *rollup;
+	const struct site *site;
+	int64_t bucket_us;
+	uint32_t grain;
+};
+
+static bool is_group(const struct indexed *thing, const void *key)
+{
+	const struct group *g = (const struct group *)thing;
+	const struct group_key *k = key;
+	return g->rollup == k->rollup && g->site == k->site && g->bucket_us == k->bucket_us && g->grain == k->grain;
+}
+
+/* The finalizer of MurmurHash3 (public domain). */
+static uint64_t stir(uint64_t h)
+{
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+static struct group *new_group(struct rollup *ro, const struct group_key *key, struct site *s, uint64_t hash)
+{
+	struct group *g = ro->host->alloc(ro->in, sizeof *g);
+	int64_t horizon = s->horizons[key->rollup->id][key->grain];
+	if (!g)
+		return NULL;
+	*g = (struct group){ .ix.hash = hash,
+		.rollup = key->rollup,
+		.site = s,
+		.bucket_us = key->bucket_us,
+		.grain = key->grain,
+		.kept = horizon != INT64_MAX && key->bucket_us >= horizon,
+		.next = ro->groups };
+	g->end = &g->first;
+	ro->groups = g;
+	ro->ngroups++;
+	return g;
+}
+
+struct group *group_of(
+	struct rollup *ro, const struct tally_rollup *r, struct site *s, uint32_t grain, int64_t bucket_us)
+{
+	struct group_key key = { r, s, bucket_us, grain };
+	struct group **last = &ro->last_group[r->id];
+	if (*last && is_group(&(*last)->ix, &key))
+		return *last;
+	uint64_t hash = stir(s->ix.hash ^ ((uint64_t)bucket_us + (uint64_t)r->id * 4 + grain));
+	struct index_slot *at = index_place(&ro->group_index, hash, is_group, &key);
+	if (!at)
+		return NULL;
+	if (!at->thing)
+		index_fill(&ro->group_index, at, new_group(ro, &key, s, hash));
+	return *last = (struct group *)at->thing;
+}
+
+struct group *group_coarse(struct rollup *ro, struct group *g)
+{
+	if (!g->coarse) {
+		int64_t bucket = ro->host->bucket(ro->in, g->grain + 1, g->site->name, g->bucket_us);
+		g->coarse = group_of(ro, g->rollup, g->site, g->grain + 1, bucket);
 	}
-	return ro->last_site = (struct site *)*at;
+	return g->coarse;
 }
 
 /* ---- dimension values ---- */
@@ -152,77 +218,67 @@ struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const stru
 	}
 	uint64_t hash = ro->host->hash_keyed(ro->key, len);
 	struct dims_key key = { ro->key, r };
-	struct indexed **at = index_place(&ro->dims_index, hash, is_dims, &key);
+	struct index_slot *at = index_place(&ro->dims_index, hash, is_dims, &key);
 	if (!at)
 		return NULL;
-	if (!*at) {
-		*at = (struct indexed *)new_dims(ro, r, hash, ro->key);
-		ro->dims_index.count += *at != NULL;
-	}
-	return (struct dims *)*at;
+	if (!at->thing)
+		index_fill(&ro->dims_index, at, new_dims(ro, r, hash, ro->key));
+	return (struct dims *)at->thing;
 }
 
-/* ---- cells ---- */
+/* ---- leaves ---- */
 
-struct cell_key {
-	struct dims *dims;
-	struct site *site;
-	int64_t bucket_us;
-	uint32_t grain;
+struct leaf_key {
+	const struct dims *dims;
+	const struct group *group;
 };
 
-static bool is_cell(const struct indexed *thing, const void *key)
+static bool is_leaf(const struct indexed *thing, const void *key)
 {
 	const struct cell *c = (const struct cell *)thing;
-	const struct cell_key *k = key;
-	return c->dims == k->dims && c->site == k->site && c->bucket_us == k->bucket_us && c->grain == k->grain;
+	const struct leaf_key *k = key;
+	return c->dims == k->dims && c->group == k->group;
 }
 
-/* Two keyed hashes and two small numbers, stirred (the finalizer of MurmurHash3, public domain). */
-static uint64_t stir(uint64_t dims, uint64_t site, int64_t bucket_us, uint32_t grain)
+static struct cell *new_leaf(struct rollup *ro, struct dims *d, struct group *g, uint64_t hash)
 {
-	uint64_t h = dims ^ (site << 1 | site >> 63) ^ ((uint64_t)bucket_us + grain) * UINT64_C(0x9e3779b97f4a7c15);
-	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
-	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return h ^ h >> 33;
+	size_t bytes = d->rollup->nmetrics * sizeof(struct amount);
+	struct cell *c = ro->host->alloc(ro->in, sizeof *c + bytes);
+	if (!c)
+		return NULL;
+	*c = (struct cell){ .ix.hash = hash, .dims = d, .group = g, .next = d->leaves };
+	c->amounts = memset(c + 1, 0, bytes);
+	d->leaves = c;
+	if (++d->nleaves > ro->most_leaves)
+		ro->most_leaves = d->nleaves;
+	return c;
 }
 
-struct cell *cell_of(struct rollup *ro, struct dims *d, struct site *s, uint32_t grain, int64_t bucket_us)
+struct cell *leaf_of(struct rollup *ro, struct dims *d, struct group *g)
 {
-	struct cell_key key = { d, s, bucket_us, grain };
-	if (d->last && is_cell(&d->last->ix, &key))
+	struct leaf_key key = { d, g };
+	if (d->last && d->last->group == g)
 		return d->last;
-	uint64_t hash = stir(d->ix.hash, s->ix.hash, bucket_us, grain);
-	struct indexed **at = index_place(&ro->cell_index, hash, is_cell, &key);
+	uint64_t hash = stir(d->ix.hash ^ (g->ix.hash << 1 | g->ix.hash >> 63));
+	struct index_slot *at = index_place(&ro->leaf_index, hash, is_leaf, &key);
 	if (!at)
 		return NULL;
-	if (!*at) {
-		struct cell *c = ro->host->alloc(ro->in, sizeof *c);
-		if (!c)
-			return NULL;
-		*c = (struct cell){ .ix.hash = hash,
-			.dims = d,
-			.site = s,
-			.bucket_us = bucket_us,
-			.grain = grain,
-			.next = ro->cells[grain] };
-		ro->cells[grain] = c;
-		ro->ncells++;
-		ro->cell_index.count++;
-		*at = &c->ix;
-	}
-	return d->last = (struct cell *)*at;
+	if (!at->thing)
+		index_fill(&ro->leaf_index, at, new_leaf(ro, d, g, hash));
+	return d->last = (struct cell *)at->thing;
 }
 
 void cells_clear(struct rollup *ro)
 {
 	index_clear(&ro->site_index);
+	index_clear(&ro->group_index);
 	index_clear(&ro->dims_index);
-	index_clear(&ro->cell_index);
+	index_clear(&ro->leaf_index);
 	ro->sites = ro->last_site = NULL;
-	for (size_t r = 0; r < ro->nrollups; r++)
+	ro->groups = NULL;
+	for (size_t r = 0; r < ro->nrollups; r++) {
+		ro->last_group[r] = NULL;
 		ro->dims[r] = NULL;
-	for (int g = 0; g < TALLY_GRAINS; g++)
-		ro->cells[g] = NULL;
-	ro->ncells = ro->ndims = ro->nsites = 0;
+	}
+	ro->nsites = ro->ngroups = ro->ndims = ro->most_leaves = 0;
 }

@@ -13,7 +13,9 @@ static void rollup_close(void *self)
 	struct rollup *ro = self;
 	index_free(&ro->site_index);
 	index_free(&ro->dims_index);
-	index_free(&ro->cell_index);
+	index_free(&ro->leaf_index);
+	index_free(&ro->group_index);
+	free(ro->last_group);
 	free(ro->dims);
 	free(ro->sketch);
 	free(ro->key);
@@ -31,8 +33,9 @@ static int rollup_open(const struct tally_host *host, struct tally_instance *in,
 	ro->sketch_room = host->sketch_room(TALLY_SKETCH_HLL);
 	ro->sketch = malloc(ro->sketch_room);
 	ro->dims = calloc(ro->nrollups + 1, sizeof(struct dims *));
+	ro->last_group = calloc(ro->nrollups + 1, sizeof(struct group *));
 	ro->minute_us = ro->quarter_us = INT64_MIN;
-	if (!ro->sketch || !ro->dims) {
+	if (!ro->sketch || !ro->dims || !ro->last_group) {
 		rollup_close(ro);
 		return -ENOMEM;
 	}
@@ -53,18 +56,12 @@ static int add_event(struct rollup *ro, const struct tally_rollup *r, struct sit
 	const uint64_t *visitor)
 {
 	bool minutes = ro->minute_us >= s->horizons[r->id][TALLY_MINUTE];
+	struct group *g = minutes ? group_of(ro, r, s, TALLY_MINUTE, ro->minute_us)
+				  : group_of(ro, r, s, TALLY_QUARTER, ro->quarter_us);
 	struct dims *d = dims_of(ro, r, ev);
-	struct cell *c =
-		d ? cell_of(ro, d, s, minutes ? TALLY_MINUTE : TALLY_QUARTER, minutes ? ro->minute_us : ro->quarter_us)
-		  : NULL;
+	struct cell *c = g && d ? leaf_of(ro, d, g) : NULL;
 	if (!c)
 		return -ENOMEM;
-	if (!c->amounts) {
-		c->amounts = ro->host->alloc(ro->in, (r->nmetrics + 1) * sizeof *c->amounts);
-		if (!c->amounts)
-			return -ENOMEM;
-		memset(c->amounts, 0, r->nmetrics * sizeof *c->amounts);
-	}
 	return amounts_add(ro, r, c->amounts, ev, visitor);
 }
 

@@ -2,11 +2,12 @@
 /* Rollups of one batch.
  *
  *   site   a site seen in this batch, with its horizons
+ *   group  a rollup, a site, a grain and a bucket: the rows of one of these stand together
  *   dims   a distinct list of dimension values of one rollup
- *   cell   one row to be: dims, site, grain, bucket, and what its metrics add up to
+ *   cell   one row to be: dims in a group, and what its metrics add up to
  *
- * Events go into cells of the finest grain kept: minutes, or quarter hours where minutes are too old to be kept. The
- * coarser cells are derived at the end of the batch. All of it but the three indexes lives in the batch's own memory
+ * Events go into cells of the finest grain kept, the leaves: minutes, or quarter hours where minutes are too old to be
+ * kept. The coarser cells are derived at the end of the batch. All of it but the indexes lives in the batch's own memory
  * (host->alloc), so nothing is freed here. */
 #ifndef ROLLUP_ROLLUP_H
 #define ROLLUP_ROLLUP_H
@@ -21,33 +22,42 @@ struct indexed {
 	uint64_t hash;
 };
 
+struct index_slot {
+	uint64_t hash; /* beside the pointer, so that others are passed by without a look at them */
+	struct indexed *thing;
+};
+
 struct index {
-	struct indexed **slots;
+	struct index_slot *slots;
 	size_t cap, count; /* cap 0 or a power of two */
 };
 
-/* Where a thing with this hash and key stands, or the free place it belongs. Valid until the next call. NULL = out of
- * memory. */
-struct indexed **index_place(
+/* The slot of the thing with this hash and key, or the free place where it belongs, hash already set. Valid until the
+ * next call. NULL = out of memory. */
+struct index_slot *index_place(
 	struct index *ix, uint64_t hash, bool (*same)(const struct indexed *thing, const void *key), const void *key);
+/* Fills a free slot; NULL = there is nothing to put there, and the slot stays free. Returns the thing. */
+struct indexed *index_fill(struct index *ix, struct index_slot *slot, void *thing);
 void index_clear(struct index *ix); /* keeps a modest table */
 void index_free(struct index *ix);
 
 /* ---- people.c: the distinct visitors of a cell ---- */
 
-/* A set of hashes while it is small, a sketch once it is not. Zeroed = empty. */
+/* One hash, a set of hashes while it is small, a sketch once it is not. Zeroed = empty. */
 struct people {
-	uint64_t *slots; /* 0 = free */
-	uint32_t cap, count;
-	bool zero; /* the hash 0 is in it */
-	void *sketch;
-	size_t sketch_len;
+	void *data;     /* cap slots of hashes, 0 = free; or the sketch */
+	uint64_t one;   /* cap 0, count 1: the hash itself */
+	uint32_t cap;   /* 0, a power of two, or PEOPLE_SKETCH */
+	uint32_t count; /* hashes; bytes of the sketch */
 };
+
+#define PEOPLE_SKETCH UINT32_MAX
 
 struct rollup;
 int people_add(struct rollup *ro, struct people *p, uint64_t hash);
 int people_merge(struct rollup *ro, struct people *into, const struct people *from);
-int people_copy(struct rollup *ro, struct people *into, const struct people *from);
+/* A plain copy of another one gets memory of its own. */
+int people_copy(struct rollup *ro, struct people *p);
 /* Turns the set into a sketch in batch memory. */
 int people_seal(struct rollup *ro, struct people *p);
 
@@ -55,8 +65,10 @@ int people_seal(struct rollup *ro, struct people *p);
 
 struct amount {
 	int64_t count;
-	double number;
-	struct people people;
+	union {
+		double number;
+		struct people people; /* VISITORS */
+	} v;
 };
 
 /* Adds one event. visitor: its hash, if it has one. */
@@ -77,24 +89,35 @@ struct site {
 	int64_t (*horizons)[TALLY_GRAINS]; /* by rollup */
 };
 
+struct group {
+	struct indexed ix;
+	const struct tally_rollup *rollup;
+	struct site *site;
+	int64_t bucket_us;
+	uint32_t grain;
+	bool kept;            /* not before the horizon: its rows are emitted */
+	struct group *coarse; /* what it is part of; NULL until asked for */
+	struct cell *first, **end;
+	struct group *next; /* of all */
+};
+
 struct dims {
 	struct indexed ix;
 	const struct tally_rollup *rollup;
-	struct dims *next;
-	struct cell *last; /* found last: most events of a batch are of one moment */
-	uint32_t rank;     /* among the dims of its rollup, by bytes */
+	struct dims *next;   /* of its rollup */
+	struct cell *leaves; /* newest first */
+	struct cell *last;   /* found last: most events of a batch are of one moment */
+	size_t nleaves;
 	struct tally_str values[];
 };
 
 struct cell {
-	struct indexed ix;
+	struct indexed ix; /* leaves only */
 	struct dims *dims;
-	struct site *site;
-	int64_t bucket_us;
-	uint32_t grain;
-	bool shared; /* amounts are those of the one finer cell it was derived from */
+	struct group *group;
 	struct amount *amounts;
-	struct cell *next; /* of the same grain */
+	struct cell *next; /* leaf: of its dims; then, in the order of emission, of its group */
+	bool shared;       /* amounts are those of the one finer cell it was derived from */
 };
 
 struct rollup {
@@ -107,18 +130,23 @@ struct rollup {
 	char *key;    /* scratch for the bytes of a key */
 	size_t key_cap;
 
-	struct index site_index, dims_index, cell_index;
+	struct index site_index, group_index, dims_index, leaf_index;
 	struct site *sites, *last_site;
-	struct dims **dims; /* lists, by rollup */
-	struct cell *cells[TALLY_GRAINS];
-	size_t ncells, ndims, nsites;
+	struct group *groups, **last_group; /* the latter by rollup */
+	struct dims **dims;                 /* lists, by rollup */
+	size_t nsites, ngroups, ndims, most_leaves;
 	int64_t minute_us, quarter_us; /* buckets of the event before */
 };
 
+/* All of these: NULL = out of memory. */
 struct site *site_of(struct rollup *ro, struct tally_str name);
+struct group *group_of(
+	struct rollup *ro, const struct tally_rollup *r, struct site *s, uint32_t grain, int64_t bucket_us);
+struct group *group_coarse(struct rollup *ro, struct group *g);
 struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev);
-/* amounts is NULL in a new one. All three: NULL = out of memory. */
-struct cell *cell_of(struct rollup *ro, struct dims *d, struct site *s, uint32_t grain, int64_t bucket_us);
+/* amounts are zeros in a new one. */
+struct cell *leaf_of(struct rollup *ro, struct dims *d, struct group *g);
+
 /* The batch is over: its memory is not ours any more. */
 void cells_clear(struct rollup *ro);
 

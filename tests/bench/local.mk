@@ -16,3 +16,6 @@ tests_bench_bench_sink_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/plug
 tests_bench_bench_sink_LDADD = $(LDADD) -ldl
 EXTRA_PROGRAMS += tests/bench/bench_spool
 tests_bench_bench_spool_SOURCES = tests/bench/bench_spool.c
+
+EXTRA_PROGRAMS += tests/bench/bench_plug
+tests_bench_bench_plug_SOURCES = tests/bench/bench_plug.c

@@ -65,3 +65,7 @@ tests_plug_test_mariadb_parts_SOURCES = tests/plug/test_mariadb_parts.c sinks/ma
 	sinks/mariadb/sql.c sinks/mariadb/url.c
 tests_plug_test_mariadb_parts_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
 tests_plug_test_mariadb_parts_LDADD = $(LDADD) $(MARIADB_LIBS)
+check_PROGRAMS += tests/plug/test_rollup_data
+tests_plug_test_rollup_data_SOURCES = tests/plug/test_rollup_data.c
+tests_plug_test_rollup_data_CPPFLAGS = $(built_so_cppflags)
+EXTRA_tests_plug_test_rollup_data_DEPENDENCIES = plugins/rollup.la
