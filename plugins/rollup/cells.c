@@ -91,7 +91,7 @@ static struct group *new_group(struct rollup *ro, const struct group_key *key, s
 		.site = s,
 		.bucket_us = key->bucket_us,
 		.grain = key->grain,
-		.kept = horizon != INT64_MAX && key->bucket_us >= horizon,
+		.kept = key->bucket_us >= horizon,
 		.next = ro->groups };
 	g->end = &g->first;
 	ro->groups = g;

@@ -21,6 +21,7 @@ static struct desk {
 	int32_t status[HELD]; /* 0 = no answer yet */
 	char cache[HELD][8];  /* "hit", "miss" or "" as the body says */
 	uint64_t version;     /* of the data */
+	uint64_t error_version;
 	int version_rc;
 	int32_t planner_status;
 	bool planner_waits; /* answers only when told to */
@@ -46,7 +47,7 @@ static void planner_answers(uint64_t id)
 		.fresh = 1,
 		.type = STR("application/json"),
 		.body = str_of(d.body),
-		.version = d.planner_status == 200 || d.planner_status == 304 ? d.version : 0,
+		.version = d.planner_status == 200 || d.planner_status == 304 ? d.version : d.error_version,
 		.etag = STR("W/\"1\"") };
 	if (d.planner_status == 304)
 		an.body = STR("");
@@ -205,11 +206,15 @@ static void errors_are_not_kept(void **state)
 	open_cache(1 << 20, 0);
 	d.planner_status = 422;
 	ask(1, "q", "json", 0);
+	d.error_version = 7; /* not even if it says what it was made from */
+	ask(9, "q", "json", 0);
+	assert_int_equal(d.planned, 2);
+	d.planned = 0;
 	d.planner_status = 200;
 	d.version = 0; /* of no version: nothing to check it by */
 	assert_int_equal(ask(2, "q", "json", 1), TALLY_PASS);
 	assert_int_equal(ask(3, "q", "json", 2), TALLY_PASS);
-	assert_int_equal(d.planned, 3);
+	assert_int_equal(d.planned, 2);
 	fake_close(&d.f);
 }
 

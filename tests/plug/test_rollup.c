@@ -193,6 +193,7 @@ static void rows_before_a_horizon_are_not_emitted(void **state)
 		if (strcmp(grain, "day") == 0)
 			assert_string_not_equal(rollup, "items");
 	}
+	assert_int_equal(row(&f, "total", "minute", NOON + 5 * MIN_US, "")->amounts[0].count, 1);
 	/* what has no finer row is in the coarser one all the same, and in it once */
 	assert_int_equal(row(&f, "total", "quarter", NOON, "")->amounts[0].count, 2);
 	assert_int_equal(row(&f, "pages", "day", 20000 * DAY_US, "view|/a")->amounts[0].count, 3);
