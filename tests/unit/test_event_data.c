@@ -71,7 +71,7 @@ static void check_file(const char *name, json_t *truth)
 {
 	struct tally_of t = { .first_us = INT64_MAX, .last_us = INT64_MIN };
 	char path[64];
-	size_t len;
+	size_t len = 0;
 	snprintf(path, sizeof path, "%s.events.ndjson.zst", name);
 	char *bytes = data_read_zst(data_path(path), &len);
 	assert_non_null(bytes);
@@ -163,7 +163,7 @@ static void check_string(struct tally_str s, unsigned *taken, unsigned *refused)
 static void naughty_strings_come_back_byte_for_byte(void **state)
 {
 	(void)state;
-	size_t len;
+	size_t len = 0;
 	unsigned taken = 0, refused = 0, not_utf8 = 0;
 	char *bytes = data_read(data_path(STRINGS), &len), *end = bytes + len;
 	assert_non_null(bytes);
