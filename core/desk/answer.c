@@ -58,19 +58,22 @@ struct work {
 	struct query_error err;
 };
 
-/* "all" begins with the site's first day that holds anything. */
+/* "all" goes from the first to the last day on which the site has anything. */
 static int resolve_all(struct work *w)
 {
 	struct query *q = w->job->q;
-	int64_t first;
+	struct store_span span;
 	if (!q->all)
 		return 0;
-	int rc = store_earliest(w->reader, &w->job->state, q->site, &first, &w->err);
+	int rc = store_span(w->reader, &w->job->state, q->site, &span, &w->err);
 	if (rc)
 		return rc;
-	if (first >= q->range.to_us)
-		first = q->range.to_us - 1;
-	q->range.from_us = zone_floor(q->zone, ZONE_DAY, first);
+	if (span.first_us >= q->range.to_us)
+		span.first_us = span.last_us = q->range.to_us - 1;
+	q->range.from_us = zone_floor(q->zone, ZONE_DAY, span.first_us);
+	int64_t end = zone_next(q->zone, ZONE_DAY, zone_floor(q->zone, ZONE_DAY, span.last_us));
+	if (end < q->range.to_us)
+		q->range.to_us = end;
 	q->all = false;
 	return 0;
 }

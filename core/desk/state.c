@@ -155,18 +155,20 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 	return rc;
 }
 
-/* ---- the beginning of "all" ---- */
+/* ---- from where to where "all" goes ---- */
 
-static int take_least(void *arg, const struct tally_cell *cells)
+static int take_span(void *arg, const struct tally_cell *cells)
 {
-	int64_t *least = arg;
-	if (!cells[0].null && cells[0].v.i < *least)
-		*least = cells[0].v.i;
+	struct store_span *span = arg;
+	if (!cells[0].null && cells[0].v.i < span->first_us)
+		span->first_us = cells[0].v.i;
+	if (!cells[1].null && cells[1].v.i > span->last_us)
+		span->last_us = cells[1].v.i;
 	return 0;
 }
 
-static int least_of(struct store_reader *r, const char *column, const char *table, struct tally_str site, int grain,
-	int64_t *out, struct query_error *err)
+static int span_of(struct store_reader *r, const char *column, const char *table, struct tally_str site, int grain,
+	struct store_span *out, struct query_error *err)
 {
 	struct arena a;
 	struct store_sql sql;
@@ -174,6 +176,7 @@ static int least_of(struct store_reader *r, const char *column, const char *tabl
 	store_sql_open(&sql, &a);
 	out_lit(&sql.text, "SELECT ");
 	store_sql_column(&sql, "MIN(", column, ")", TALLY_T_INT);
+	store_sql_column(&sql, "MAX(", column, ")", TALLY_T_INT);
 	out_lit(&sql.text, " FROM ");
 	store_sql_table(&sql, store_of(r), table);
 	out_lit(&sql.text, " WHERE `site` = ");
@@ -182,19 +185,25 @@ static int least_of(struct store_reader *r, const char *column, const char *tabl
 		out_lit(&sql.text, " AND `grain` = ");
 		store_sql_int(&sql, grain);
 	}
-	int rc = store_read(r, &sql, take_least, out, err);
+	int rc = store_read(r, &sql, take_span, out, err);
 	arena_free(&a);
 	return rc;
 }
 
-int store_earliest(struct store_reader *r, const struct store_state *st, struct tally_str site, int64_t *out,
+int store_span(struct store_reader *r, const struct store_state *st, struct tally_str site, struct store_span *out,
 	struct query_error *err)
 {
 	const struct schema *schema = store_options(store_of(r))->schema;
-	*out = INT64_MAX;
-	int rc = least_of(r, "time", schema->fixed[SCHEMA_EVENT].name, site, -1, out, err);
+	struct store_span days = { INT64_MAX, INT64_MIN };
+	*out = days;
+	int rc = span_of(r, "time", schema->fixed[SCHEMA_EVENT].name, site, -1, out, err);
 	for (size_t i = 0; rc == 0 && i < schema->nrollups; i++)
 		if (st->meta.rollup_horizon_us[schema->rollups[i].rollup->id] != INT64_MAX)
-			rc = least_of(r, "bucket", schema->rollups[i].table.name, site, TALLY_DAY, out, err);
+			rc = span_of(r, "bucket", schema->rollups[i].table.name, site, TALLY_DAY, &days, err);
+	if (days.first_us < out->first_us)
+		out->first_us = days.first_us;
+	/* a day's row may hold anything up to its end */
+	if (days.last_us != INT64_MIN && days.last_us + DAY_US - 1 > out->last_us)
+		out->last_us = days.last_us + DAY_US - 1;
 	return rc;
 }

@@ -84,8 +84,13 @@ struct store_version {
 must_check int store_version(
 	struct store_reader *r, const struct query *q, struct store_version *out, struct query_error *err);
 
-/* The earliest event or rollup row of the site, INT64_MAX = nothing. */
-must_check int store_earliest(struct store_reader *r, const struct store_state *st, struct tally_str site, int64_t *out,
-	struct query_error *err);
+/* The first and the last moment of which the store has anything of the site: of its events, or of the days of its
+ * rollups (the whole day). first_us INT64_MAX and last_us INT64_MIN: it has nothing. */
+struct store_span {
+	int64_t first_us, last_us;
+};
+
+must_check int store_span(struct store_reader *r, const struct store_state *st, struct tally_str site,
+	struct store_span *out, struct query_error *err);
 
 #endif

@@ -54,12 +54,13 @@ def sending(scene, d):
 
 
 def asking(d):
+    d.flush()
     q = {"site_id": "json.example", "metrics": ["events"], "date_range": "all"}
     answer = json.loads(d.tally("query", json.dumps(q), "--json"))
     equal(answer["results"][0]["metrics"], [1002], "query")
     text = d.tally("query", json.dumps(dict(q, dimensions=["event:name"])), "--csv")
     equal(text.split(), ["event:name,events", "a,1000", "ok,2"], "query as CSV")
-    top = json.loads(d.tally("top", "csv.example", "--by", "event:props:item", "--from", "2019-10-01", "--to", "2019-10-01", "--json"))
+    top = json.loads(d.tally("top", "csv.example", "--by", "event:props:item", "--metric", "events", "--from", "2019-10-01", "--to", "2019-10-01", "--json"))
     equal([r["dimensions"] + r["metrics"] for r in top["results"]], [["3900821", 2], ["44600062", 1]], "top")
     p = subprocess.run([program("tally"), "-s", "/nonexistent", "status"], capture_output=True)
     equal(p.returncode, 3, "exit where there is no daemon")

@@ -118,8 +118,7 @@ def check_top(d, site, dim, truth):
 def check_series(d, site, truth):
     for unit, key, width in (("day", "per_day_utc__events_and_distinct_visitors", 10),
                              ("hour", "per_hour_utc__events_and_distinct_visitors", 13)):
-        span = [truth["first_utc"][:10], truth["last_utc"][:10]]
-        rows = d.rows(site_id=site, date_range=span, metrics=["events", "visitors"], dimensions=["time:" + unit],
+        rows = d.rows(site_id=site, date_range="all", metrics=["events", "visitors"], dimensions=["time:" + unit],
                       pagination={"limit": 10000, "offset": 0})
         got = dict((r[0][:width], r[1:]) for r in rows if r[1])
         want = truth[key]

@@ -277,7 +277,7 @@ static void mend_times(struct tally_str json)
 {
 	char *p = (char *)(uintptr_t)json.ptr, *end = p + json.len;
 	while ((p = memmem(p, (size_t)(end - p), " UTC\"", 5))) {
-		bool stamp = p - json.ptr >= 20 && p[-20] == '"' && p[-16] == '-' && p[-3] == ':';
+		bool stamp = p - json.ptr >= 20 && p[-20] == '"' && p[-15] == '-' && p[-3] == ':';
 		if (stamp)
 			memcpy(p, "Z\"  ", 4);
 		if (stamp)
