@@ -19,5 +19,3 @@ tests_bench_bench_spool_SOURCES = tests/bench/bench_spool.c
 
 EXTRA_PROGRAMS += tests/bench/bench_plug
 tests_bench_bench_plug_SOURCES = tests/bench/bench_plug.c
-EXTRA_PROGRAMS += tests/bench/bench_spool
-tests_bench_bench_spool_SOURCES = tests/bench/bench_spool.c
