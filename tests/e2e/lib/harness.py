@@ -18,8 +18,7 @@ import time
 import traceback
 
 BUILD = os.environ.get("abs_top_builddir") or os.getcwd()
-SOURCE = os.environ.get("abs_top_srcdir") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__)))))
+SOURCE = os.path.realpath(os.environ.get("abs_top_srcdir") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.."))
 DATA = os.environ.get("TALLY_DATA") or os.path.join(os.path.dirname(SOURCE), "shared", "data")
 NAME = os.path.basename(sys.argv[0])
 
