@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -50,7 +49,7 @@ bool desk_post(struct desk *d, struct desk_request *rq)
 
 /* ---- the loop ---- */
 
-static struct visit *any_in(struct desk *d, enum visit_state state)
+struct visit *desk_any(struct desk *d, enum visit_state state)
 {
 	struct visit *v = d->visits;
 	while (v && v->state != state)
@@ -62,7 +61,7 @@ static struct visit *any_in(struct desk *d, enum visit_state state)
 static void send_away(struct desk *d)
 {
 	struct visit *v;
-	while ((v = any_in(d, VISIT_HELD))) {
+	while ((v = desk_any(d, VISIT_HELD))) {
 		d->nheld--;
 		visit_problem(v, 503, "closing", 1, "the daemon is stopping");
 		visit_end(v, false);
@@ -91,6 +90,7 @@ static void on_knock(uv_async_t *async)
 {
 	struct desk *d = async->data;
 	struct desk_request *rq;
+	desk_take_reload(d);
 	while ((rq = ring_pop(d->ring)))
 		visit_begin(d, rq);
 	stop_if_idle(d);
@@ -121,31 +121,6 @@ static void run_loop(void *arg)
 
 /* ---- open and close ---- */
 
-/* Other rollups, other zones: other answers, though no event has come. */
-static uint64_t hash_config(const struct desk_options *opt)
-{
-	XXH3_state_t *h = XXH3_createState();
-	struct arena a;
-	MUST(h);
-	arena_init(&a, 0);
-	XXH3_64bits_reset(h);
-	for (size_t i = 0; i < opt->schema->nrollups; i++) {
-		const struct tally_rollup *r = opt->schema->rollups[i].rollup;
-		const char *definition = meta_definition(r, &a);
-		XXH3_64bits_update(h, r->name.ptr, r->name.len);
-		XXH3_64bits_update(h, definition, strlen(definition) + 1);
-	}
-	for (size_t i = 0; i < opt->conf->nsites; i++) {
-		const struct conf_site *s = &opt->conf->sites[i];
-		XXH3_64bits_update(h, s->name, strlen(s->name) + 1);
-		XXH3_64bits_update(h, s->timezone, strlen(s->timezone) + 1);
-	}
-	uint64_t hash = XXH3_64bits_digest(h);
-	XXH3_freeState(h);
-	arena_free(&a);
-	return hash;
-}
-
 static void open_store(struct desk *d)
 {
 	const struct desk_options *opt = &d->opt;
@@ -155,7 +130,7 @@ static void open_store(struct desk *d)
 		.self = opt->store_self,
 		.prefix = opt->store_prefix ? opt->store_prefix : "",
 		.schema = opt->schema,
-		.config_hash = hash_config(opt),
+		.config_hash = desk_hash_config(opt),
 		.max_rows = opt->conf->limits.query_rows,
 		.timeout_us = opt->conf->limits.query_timeout_us };
 	d->store = store_open(&so);

@@ -85,6 +85,12 @@ must_check int desk_open(const struct desk_options *opt, struct desk **out, char
  * request stays the caller's (answer 503). */
 must_check bool desk_post(struct desk *d, struct desk_request *rq);
 
+/* [any thread] A new pipeline and new sites: the desk opens its chain from this set before the next request. Questions
+ * that old instances hold go on to the planner. Both must outlive the desk. */
+void desk_reload(struct desk *d, struct plug_set *plugins, const struct conf *conf);
+/* [any thread] The desk has not taken the last desk_reload() yet. */
+bool desk_is_reloading(struct desk *d);
+
 /* Answers what waits with 503, lets what runs end, joins the thread. No desk_post() may be under way. */
 void desk_close(struct desk *d);
 

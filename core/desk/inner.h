@@ -64,11 +64,23 @@ struct desk {
 	bool state_known;
 	uint64_t config_hash, last_id;
 	pthread_mutex_t lock;
+	struct plug_set *next_plugins; /* under lock: a reload that waits for the thread */
+	const struct conf *next_conf;
 	struct visit *visits;
 	struct visit *waiting, **waiting_end;
 	unsigned nrunning, nwaiting, nheld, nwork; /* nwork: plugins' jobs under way */
 	struct meter_series *queries[4], *seconds;
 };
+
+/* ---- desk.c ---- */
+
+/* A visit in that state, NULL = none. */
+struct visit *desk_any(struct desk *d, enum visit_state state);
+
+/* ---- reload.c ---- */
+
+uint64_t desk_hash_config(const struct desk_options *opt);
+void desk_take_reload(struct desk *d);
 
 /* ---- visit.c ---- */
 
@@ -83,6 +95,8 @@ void visit_problem(struct visit *v, int status, const char *code, unsigned retry
 /* NULL = not here any more. */
 struct visit *visit_find(struct desk *d, uint64_t id);
 void visit_resume(struct visit *v);
+/* As visit_resume(), but no other plugin is asked. */
+void visit_release(struct visit *v);
 void visit_unpin(struct visit *v);
 
 /* ---- begin.c: read and check a request, and send it on its way ---- */

@@ -23,6 +23,7 @@ libtallycore_la_SOURCES += \
 	core/desk/problem.c \
 	core/desk/query.h \
 	core/desk/range.c \
+	core/desk/reload.c \
 	core/desk/route.c \
 	core/desk/run.c core/desk/run.h \
 	core/desk/run_raw.c \

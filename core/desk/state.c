@@ -140,7 +140,7 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 {
 	struct arena a;
 	struct versions v = { .hash = XXH3_createState() };
-	uint64_t config = store_options(store_of(r))->config_hash;
+	uint64_t config = store_config(r);
 	MUST(v.hash);
 	arena_init(&a, 0);
 	XXH3_64bits_reset_withSeed(v.hash, VERSION_SEED);
@@ -157,26 +157,28 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 
 /* ---- from where to where "all" goes ---- */
 
-static int take_span(void *arg, const struct tally_cell *cells)
+static int take_bound(void *arg, const struct tally_cell *cells)
 {
 	struct store_span *span = arg;
-	if (!cells[0].null && cells[0].v.i < span->first_us)
+	if (cells[0].null)
+		return 0;
+	if (cells[0].v.i < span->first_us)
 		span->first_us = cells[0].v.i;
-	if (!cells[1].null && cells[1].v.i > span->last_us)
-		span->last_us = cells[1].v.i;
+	if (cells[0].v.i > span->last_us)
+		span->last_us = cells[0].v.i;
 	return 0;
 }
 
-static int span_of(struct store_reader *r, const char *column, const char *table, struct tally_str site, int grain,
-	struct store_span *out, struct query_error *err)
+/* function: "MIN(" or "MAX(", one a statement, since only then a store looks no further than the end of its index. */
+static int bound_of(struct store_reader *r, const char *function, const char *column, const char *table,
+	struct tally_str site, int grain, struct store_span *out, struct query_error *err)
 {
 	struct arena a;
 	struct store_sql sql;
 	arena_init(&a, 0);
 	store_sql_open(&sql, &a);
 	out_lit(&sql.text, "SELECT ");
-	store_sql_column(&sql, "MIN(", column, ")", TALLY_T_INT);
-	store_sql_column(&sql, "MAX(", column, ")", TALLY_T_INT);
+	store_sql_column(&sql, function, column, ")", TALLY_T_INT);
 	out_lit(&sql.text, " FROM ");
 	store_sql_table(&sql, store_of(r), table);
 	out_lit(&sql.text, " WHERE `site` = ");
@@ -185,9 +187,16 @@ static int span_of(struct store_reader *r, const char *column, const char *table
 		out_lit(&sql.text, " AND `grain` = ");
 		store_sql_int(&sql, grain);
 	}
-	int rc = store_read(r, &sql, take_span, out, err);
+	int rc = store_read(r, &sql, take_bound, out, err);
 	arena_free(&a);
 	return rc;
+}
+
+static int span_of(struct store_reader *r, const char *column, const char *table, struct tally_str site, int grain,
+	struct store_span *out, struct query_error *err)
+{
+	int rc = bound_of(r, "MIN(", column, table, site, grain, out, err);
+	return rc ? rc : bound_of(r, "MAX(", column, table, site, grain, out, err);
 }
 
 int store_span(struct store_reader *r, const struct store_state *st, struct tally_str site, struct store_span *out,

@@ -12,12 +12,13 @@ struct store_reader {
 	struct store *store;
 	void *reader; /* NULL = to be opened */
 	int64_t until_us;
+	uint64_t config;           /* as it was at store_begin() */
 	struct store_reader *next; /* in the list of idle ones */
 };
 
 struct store {
 	struct store_options opt;
-	pthread_mutex_t lock; /* of idle */
+	pthread_mutex_t lock; /* of idle and opt.config_hash */
 	pthread_cond_t given;
 	struct store_reader *idle;
 	struct store_reader all[STORE_READERS];
@@ -52,6 +53,18 @@ const struct store_options *store_options(const struct store *s)
 	return &s->opt;
 }
 
+void store_set_config(struct store *s, uint64_t hash)
+{
+	pthread_mutex_lock(&s->lock);
+	s->opt.config_hash = hash;
+	pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t store_config(const struct store_reader *r)
+{
+	return r->config;
+}
+
 const struct store *store_of(const struct store_reader *r)
 {
 	return r->store;
@@ -64,6 +77,7 @@ static struct store_reader *take(struct store *s)
 		pthread_cond_wait(&s->given, &s->lock);
 	struct store_reader *r = s->idle;
 	s->idle = r->next;
+	r->config = s->opt.config_hash;
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }

@@ -22,7 +22,7 @@ struct store_options {
 	void *self;                    /* its instance */
 	const char *prefix;            /* of its tables */
 	const struct schema *schema;
-	uint64_t config_hash; /* part of every version: other rollups or zones, other answers */
+	uint64_t config_hash; /* see store_set_config() */
 	uint64_t max_rows;    /* raw rows of one statement */
 	int64_t timeout_us;   /* of one question */
 };
@@ -31,6 +31,9 @@ struct store *store_open(const struct store_options *opt);
 /* Assumes: no reader is out. */
 void store_close(struct store *s);
 const struct store_options *store_options(const struct store *s);
+/* [any thread] Part of every version from the next store_begin() on: other rollups or zones, other answers. */
+void store_set_config(struct store *s, uint64_t hash);
+uint64_t store_config(const struct store_reader *r);
 const struct store *store_of(const struct store_reader *r);
 
 /* Waits for a reader and begins a snapshot. -errno with err: the store cannot be reached. */

@@ -198,6 +198,12 @@ void visit_ask_plugins(struct visit *v, size_t from)
 	}
 }
 
+void visit_release(struct visit *v)
+{
+	v->desk->nheld--;
+	go_on(v);
+}
+
 void visit_resume(struct visit *v)
 {
 	v->desk->nheld--;

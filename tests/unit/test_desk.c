@@ -73,6 +73,15 @@ static struct desk_request *ask(
 	return rq;
 }
 
+/* One more beside those that are under way. */
+static struct desk_request *ask_more(const char *path)
+{
+	unsigned before = atomic_load(&answers);
+	struct desk_request *rq = post("GET", path, "", "", NULL);
+	wait_for(before + 1);
+	return rq;
+}
+
 static void expect(struct desk_request *rq, int status, const char *text)
 {
 	if (rq->answer.status != status || !memmem(rq->answer.body.ptr, rq->answer.body.len, text, strlen(text)))
@@ -296,6 +305,37 @@ static void a_plugin_that_never_lets_go_is_passed_by(void **state)
 	get("/probe/never", 404, "not_found");
 }
 
+/* The probe goes, the site's zone changes; what the probe held is answered by the desk. */
+static void a_reload_changes_plugins_and_zones(void **state)
+{
+	(void)state;
+	char why[512] = "";
+	struct plug_set *old = bench->plugins;
+	struct conf later = bench->kit->conf;
+	struct conf_site sites[2] = { later.sites[0], { .name = "shop.example", .timezone = "Asia/Kolkata" } };
+	query(200, "\"cache\":\"miss\"");
+	query(200, "\"cache\":\"hit\"");
+	atomic_store(&answers, 0);
+	struct desk_request *held = post("GET", "/probe/never", "", "", NULL);
+	expect(ask_more("/probe/answer"), 200, "here");
+	later.pipeline = bench->pipeline + 1;
+	later.npipeline = 1;
+	later.sites = sites;
+	later.nsites = 2;
+	if (plug_set_open(&later, bench->plugins, &bench->plugins, why))
+		fail_msg("%s", why);
+	desk_reload(bench->desk, bench->plugins, &later);
+	wait_for(2);
+	expect(held, 404, "not_found");
+	get("/probe/answer", 404, "not_found");
+	query(200, "\"timezone\":\"Asia/Kolkata\"");
+	query(200, "\"cache\":\"hit\"");
+	assert_false(desk_is_reloading(bench->desk));
+	desk_close(bench->desk);
+	bench->desk = NULL;
+	plug_set_unref(old);
+}
+
 /* ---- a store that can be made to wait ---- */
 
 static struct {
@@ -410,6 +450,7 @@ int main(void)
 		T(askers_of_one_question_share_one_reading),
 		T(plugins_answer_refuse_and_hold),
 		T(a_plugin_that_never_lets_go_is_passed_by),
+		T(a_reload_changes_plugins_and_zones),
 		T(past_256_waiting_the_rest_is_told_to_come_back),
 		T(closing_answers_everybody),
 	};
