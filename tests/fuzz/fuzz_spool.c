@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,6 +71,9 @@ static void make_dir(void)
 	if (dir[0])
 		return;
 	log_setup(LOG_ERROR + 1, LOG_KV);
+	/* a runaway write must fail, not fill the machine */
+	signal(SIGXFSZ, SIG_IGN);
+	MUST(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 16 * SEGMENT, 16 * SEGMENT }) == 0);
 	snprintf(dir, sizeof dir, "%s/tally-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	MUST(mkdtemp(dir) != NULL);
 	atexit(drop_dir);

@@ -7,9 +7,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,6 +60,9 @@ static inline void kit_setup(struct kit *k, const char *name)
 {
 	memset(k, 0, sizeof *k);
 	log_setup(getenv("KIT_LOG") ? LOG_INFO : LOG_ERROR + 1, LOG_KV);
+	/* a runaway write must fail, not fill the machine */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 64 << 20, 64 << 20 }), 0);
 	/* memory, if there is a file system of it: these tests sync thousands of times */
 	const char *tmp = getenv("TMPDIR");
 	if (!tmp)
