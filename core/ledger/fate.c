@@ -60,7 +60,6 @@ static bool is_content_with_durable(const struct ledger_request *rq)
 
 void fate_written(struct ledger *l, struct group *g)
 {
-	MUST(terms_merge(l->appended, g->delta.ptr, g->delta.len) == 0);
 	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
 		g->kept |= is_content_with_written(rq);
 	answer_if(g, is_content_with_written, CONF_ACK_WRITTEN);
@@ -199,11 +198,17 @@ void fate_oversized(struct ledger *l, struct group *g)
 	g->last = at;
 }
 
-static void rebuild_appended(struct ledger *l)
+void fate_rebuild_appended(struct ledger *l, uint64_t end)
 {
-	struct tally_str settled = terms_encode(l->settled, &l->arena);
+	struct arena a;
+	arena_init(&a, 0);
+	struct tally_str settled = terms_encode(l->settled, &a);
 	terms_clear(l->appended);
 	MUST(terms_merge(l->appended, settled.ptr, settled.len) == 0);
+	arena_free(&a);
+	for (const struct group *g = l->unsynced; g; g = g->next)
+		if (g->end <= end)
+			MUST(terms_merge(l->appended, g->delta.ptr, g->delta.len) == 0);
 }
 
 /* After a failed sync the spool goes on in a fresh segment with what was already answered; the rest is refused once
@@ -215,7 +220,9 @@ void fate_sync_failed(struct ledger *l, int rc)
 		if (g->kept)
 			keep = g->end;
 	log_error("spool", "fdatasync failed (%s): going on in a fresh segment", strerror(-rc));
+	fate_rebuild_appended(l, keep);
 	int abandoned = spool_abandon(l->spool, keep);
+	l->must_abandon = abandoned != 0;
 	if (abandoned) {
 		log_error("spool", "the disk takes nothing (%s): no event is accepted until it does",
 			strerror(-abandoned));
@@ -228,9 +235,6 @@ void fate_sync_failed(struct ledger *l, int rc)
 		else
 			fate_refused(l, g, -EIO, abandoned ? "unknown_outcome" : "sync_failed");
 	}
-	pthread_mutex_lock(&l->lock);
-	rebuild_appended(l);
-	pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- ack: stored ---- */

@@ -56,14 +56,14 @@ struct ledger {
 	struct group *unsynced, **unsynced_last;
 	struct ledger_request *stored_wait; /* durable, waiting for the lines */
 
-	/* terms: `appended` is what a checkpoint written now must say; `settled` what readers see */
+	/* terms: `appended` is what a checkpoint written now must say: all records before it; `settled` what readers see */
 	struct terms *appended;
 	struct terms *carried;  /* of groups that wrote nothing or failed: goes with the next record */
 	struct terms *building; /* of the group in hand */
 	pthread_mutex_t lock;   /* settled, settled_end, reload */
 	struct terms *settled;
 	uint64_t settled_end;
-	bool recovered_checkpoint;
+	bool must_abandon; /* a failed sync could not be left behind yet: tried again before the next group */
 
 	struct ledger_line *lines;
 	struct pending_book *book; /* REDIS records that are pending or may still be read, oldest first */
@@ -94,6 +94,8 @@ void fate_written(struct ledger *l, struct group *g);
 void fate_durable(struct ledger *l);
 void fate_refused(struct ledger *l, struct group *g, int rc, const char *reason);
 void fate_sync_failed(struct ledger *l, int rc);
+/* What a checkpoint must say if only the groups that end at or before `end` count. */
+void fate_rebuild_appended(struct ledger *l, uint64_t end);
 void fate_stored(struct ledger *l, int64_t now_us);
 
 /* recall.c: a record found in the spool at open, or read again for a new chain. */

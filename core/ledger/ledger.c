@@ -149,12 +149,29 @@ static uint64_t written_end(const struct ledger *l)
 	return st.end;
 }
 
+/* A failed sync that could not be left behind: nothing is written before it is. */
+static bool left_behind(struct ledger *l)
+{
+	if (!l->must_abandon)
+		return true;
+	int rc = spool_abandon(l->spool, spool_durable(l->spool));
+	l->retry_at_us = clock_mono_us() + RETRY_US;
+	l->must_abandon = rc != 0;
+	if (rc)
+		log_error("spool", "the disk still takes nothing: %s", strerror(-rc));
+	return rc == 0;
+}
+
 static void process_group(struct ledger *l, struct group *g)
 {
 	g->ticket = ++l->ticket;
 	g->end = written_end(l);
 	if (is_refusing(l)) {
-		fate_refused(l, g, -ENOSPC, atomic_load(&l->trouble));
+		fate_refused(l, g, l->must_abandon ? -EIO : -ENOSPC, atomic_load(&l->trouble));
+		return;
+	}
+	if (!left_behind(l)) {
+		fate_refused(l, g, -EIO, "unknown_outcome");
 		return;
 	}
 	fate_oversized(l, g);

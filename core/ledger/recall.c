@@ -210,13 +210,16 @@ static void recall_terms(struct ledger *l, const struct spool_record *rec)
 			(unsigned long long)rec->lsn);
 }
 
-/* The first checkpoint found says what happened before it; the later ones only repeat what was added up since. */
+/* A checkpoint is absolute as of its place: it replaces what was added up from the records before it. */
 static void recall_checkpoint(struct ledger *l, const struct spool_record *rec)
 {
-	if (l->recovered_checkpoint || terms_merge(l->appended, rec->payload, rec->len) == 0) {
-		l->recovered_checkpoint = true;
+	struct terms *whole = terms_open();
+	if (terms_merge(whole, rec->payload, rec->len) == 0) {
+		terms_close(l->appended);
+		l->appended = whole;
 		return;
 	}
+	terms_close(whole);
 	log_warn("ledger", "the checkpoint at lsn %llu cannot be read", (unsigned long long)rec->lsn);
 }
 

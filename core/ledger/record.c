@@ -73,6 +73,7 @@ struct planned {
 	struct pieces pieces;
 	struct ledger_request *rq;
 	struct taken taken;
+	bool has_terms;
 };
 
 /* Every record of the group carries the time that stands in l->time_us. Assumes: room is reserved. */
@@ -81,6 +82,8 @@ static void append_planned(struct ledger *l, struct group *g, const struct plann
 	struct spool_record rec;
 	spool_append(l->spool, p->type, l->time_us, p->pieces.iov, p->pieces.n, &rec);
 	g->end = rec.end;
+	if (p->has_terms) /* a checkpoint behind this record must hold them, one before it must not */
+		MUST(terms_merge(l->appended, g->delta.ptr, g->delta.len) == 0);
 	for (size_t i = 0; i < p->taken.n; i++) {
 		p->taken.items[i]->ev.lsn = rec.lsn;
 		p->taken.items[i]->ev.idx = (uint32_t)i;
@@ -207,13 +210,16 @@ static size_t plan_group(struct ledger *l, struct group *g, struct taken t, stru
 	most -= terms.len < most / 2 ? terms.len : most / 2;
 	if (t.n || (terms.len && !has_release(g)))
 		do {
-			plan_events(l, take_fitting(&t, most), terms, &plan[n++]);
+			plan_events(l, take_fitting(&t, most), terms, &plan[n]);
+			plan[n++].has_terms = terms.len > 0;
 			terms = STR("");
 		} while (t.n);
 	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
 		if (rq->kind != LEDGER_EVENTS) {
+			size_t before = terms.len;
 			plan[n] = (struct planned){ .rq = rq };
 			plan[n].type = own_payload(l, rq, &terms, &plan[n].pieces);
+			plan[n].has_terms = terms.len < before;
 			n++;
 		}
 	return n;
@@ -245,5 +251,8 @@ int record_group(struct ledger *l, struct group *g)
 	for (size_t i = 0; i < n; i++)
 		append_planned(l, g, &plan[i]);
 	tell_end(g);
-	return spool_write(l->spool);
+	rc = spool_write(l->spool);
+	if (rc)
+		fate_rebuild_appended(l, UINT64_MAX);
+	return rc;
 }

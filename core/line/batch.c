@@ -257,7 +257,7 @@ static void close_revisions(struct batch *b)
 static struct tally_rows close_list(struct batch *b, struct row_list *list)
 {
 	const struct tally_table *t = list->table;
-	if (!t->insert_only)
+	if (!t->insert_only && list->n)
 		qsort_r(list->rows, list->n, sizeof *list->rows, compare_rows, (void *)(uintptr_t)t);
 	struct tally_cell *cells = arena_alloc(&b->arena, list->n * t->ncolumns * sizeof *cells);
 	for (size_t i = 0; i < list->n; i++)

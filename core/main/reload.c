@@ -52,12 +52,13 @@ static int load(struct daemon *d, struct conf **conf, struct plug_set **set, cha
 }
 
 /* The stations take it between two groups or batches, which is a matter of milliseconds unless a store hangs. */
-static void wait_for_lines(struct daemon *d)
+static void wait_for_stations(struct daemon *d)
 {
 	for (int i = 0; i < TAKE_TRIES; i++) {
 		bool waiting = false;
 		for (size_t k = 0; k < d->nlines; k++)
 			waiting |= line_is_reloading(d->lines[k]);
+		waiting |= desk_is_reloading(d->desk);
 		if (!waiting)
 			return;
 		uv_sleep(5);
@@ -78,7 +79,8 @@ static void take(struct daemon *d, struct conf *conf, struct plug_set *set)
 		line_reload(d->lines[i], set, conf);
 	for (size_t i = 0; i < d->nlanes; i++)
 		lane_reload(d->lanes[i], conf);
-	wait_for_lines(d);
+	desk_reload(d->desk, set, conf);
+	wait_for_stations(d);
 }
 
 static void describe(const struct plug_set *set, char words[1024])
