@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "conf/option.h"
+#include "conf/redis_url.h"
 
 static bool only(const char *text, const char *marks)
 {
@@ -130,11 +131,8 @@ const char *conf_judge_host(const char *text)
 
 const char *conf_judge_redis(const char *text)
 {
-	if (strncmp(text, "rediss://", 9) == 0)
-		return "needs TLS, which this version does not speak to Redis; use a local tunnel and redis://";
-	if (strncmp(text, "redis://", 8) != 0 || !text[8])
-		return "is not a Redis URL; write redis://[user:password@]host[:port][/database]";
-	return NULL;
+	struct redis_url parts;
+	return redis_url_read(text, &parts);
 }
 
 const char *conf_judge_site(const char *text)

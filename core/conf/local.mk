@@ -12,6 +12,7 @@ libtallycore_la_SOURCES += \
 	core/conf/pair.c \
 	core/conf/print.c \
 	core/conf/read.c \
+	core/conf/redis_url.c core/conf/redis_url.h \
 	core/conf/rollup.c \
 	core/conf/scalar.c \
 	core/conf/tables.c \
@@ -19,10 +20,12 @@ libtallycore_la_SOURCES += \
 	core/conf/units.c core/conf/units.h
 
 check_PROGRAMS += tests/unit/test_conf tests/unit/test_conf_document tests/unit/test_conf_refusals \
+	tests/unit/test_redis_url \
 	tests/unit/test_conf_tree tests/unit/test_conf_units
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/unit/conf_file.h
 tests_unit_test_conf_document_SOURCES = tests/unit/test_conf_document.c
 tests_unit_test_conf_refusals_SOURCES = tests/unit/test_conf_refusals.c tests/unit/conf_file.h
+tests_unit_test_redis_url_SOURCES = tests/unit/test_redis_url.c
 tests_unit_test_conf_tree_SOURCES = tests/unit/test_conf_tree.c
 tests_unit_test_conf_units_SOURCES = tests/unit/test_conf_units.c
 

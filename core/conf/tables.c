@@ -121,7 +121,9 @@ static const struct conf_table site_table = { CONF_ROWS(site_rows), .bytes = siz
 
 static const struct conf_row source_rows[] = {
 	{ "url", &conf_kind_text, CONF_AT(struct conf_source, url), .required = true, .judge = conf_judge_redis,
-		.help = "redis://[user:password@]host[:port][/database]", .example = "redis://127.0.0.1:6379/0" },
+		.help = "redis://[user:password@]host[:port][/database], redis+sentinel://host:port,host:port/master[/database] "
+			"or unix:/path",
+		.example = "redis://127.0.0.1:6379/0" },
 	{ "list", &conf_kind_text, CONF_AT(struct conf_source, list), .required = true, .judge = conf_judge_not_empty,
 		.help = "key of the list", .example = "tally:events" },
 	{ "end", &conf_kind_word, CONF_AT(struct conf_source, right), .fallback = "left", .words = ends,

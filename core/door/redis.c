@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "door/redis_inner.h"
 
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 10000
+#define BACKOFF_MAX_MS 5000
 #define SLEEP_S "1" /* BLMOVE wakes without removing; the lease is extended in between */
 #define REFUSING_LEVEL 5
+#define CLOSE_S 2 /* what Redis is given to answer when the daemon ends */
 
 /* ---- waiting ---- */
 
@@ -25,11 +28,13 @@ static void wait_ms(struct redis_source *s, int64_t ms)
 		gate_wait(s->gate, left);
 }
 
-/* Capped, then full jitter; the first try is delayed too. */
+/* The first try after a break is at once, then capped with full jitter. A turn that goes well ends the row. */
 static void back_off(struct redis_source *s)
 {
-	unsigned shift = s->attempts < 10 ? s->attempts++ : 10;
-	int64_t cap = (int64_t)BACKOFF_MIN_MS << shift;
+	unsigned n = s->attempts++;
+	if (!n)
+		return;
+	int64_t cap = n > 10 ? BACKOFF_MAX_MS : (int64_t)BACKOFF_MIN_MS << (n - 1);
 	cap = cap < BACKOFF_MAX_MS ? cap : BACKOFF_MAX_MS;
 	wait_ms(s, 1 + (int64_t)((uint64_t)clock_mono_us() * 2654435761u % (uint64_t)cap));
 }
@@ -46,41 +51,61 @@ static void note_length(struct redis_source *s)
 	freeReplyObject(r);
 }
 
-/* Wakes when an element arrives, or after a second. The source end is the destination: nothing moves. */
+/* Wakes when an element arrives, or after a second. The source end is the destination: nothing moves. A Redis at its
+ * maxmemory refuses that; then a second is only waited. */
 static void sleep_on_list(struct redis_source *s)
 {
 	const char *list = s->opt.source->list, *end = s->opt.source->right ? "RIGHT" : "LEFT";
-	redisReply *r = redis_call(s, 6, (const char *[]){ "BLMOVE", list, list, end, end, SLEEP_S }, NULL);
+	const char *argv[] = { "BLMOVE", list, list, end, end, SLEEP_S };
+	redisReply *r = redisCommandArgv(s->redis, 6, argv, NULL);
+	if (!r || r->type == REDIS_REPLY_ERROR) {
+		bool full = r && strncmp(r->str, "OOM", 3) == 0;
+		if (r)
+			freeReplyObject(r);
+		r = NULL;
+		if (full)
+			wait_ms(s, 1000);
+		else
+			r = redis_call(s, 6, argv, NULL);
+	}
 	if (r)
 		freeReplyObject(r);
 }
 
-/* ---- one batch ---- */
+/* ---- the lease ---- */
+
+/* One taking. After it nothing is pending, and nothing stands in the list that was released. 1 ours, 0 another's, -1. */
+static int take_lease(struct redis_source *s)
+{
+	char acked[REDIS_BATCH_ID];
+	if (!s->redis && redis_link(s))
+		return -1;
+	enum redis_taken taken = redis_take_lease(s, acked);
+	if (taken == TAKEN_BROKEN || !redis_settle_found(s, acked))
+		return -1;
+	if (taken == TAKEN_OTHERS)
+		return 0;
+	return redis_catch_up(s, acked) ? 1 : -1;
+}
 
 /* After a break nothing is assumed: whoever holds the lease now, Redis says what it noted for us. */
 static bool own_lease(struct redis_source *s)
 {
-	char acked[REDIS_BATCH_ID];
 	while (!atomic_load(&s->quit)) {
-		if (!s->redis && redis_link(s)) {
-			back_off(s);
+		back_off(s);
+		int rc = take_lease(s);
+		if (rc > 0)
+			return !atomic_load(&s->quit);
+		if (rc < 0)
 			continue;
-		}
-		enum redis_taken taken = redis_take_lease(s, acked);
-		if (taken == TAKEN_BROKEN) {
-			back_off(s);
-			continue;
-		}
-		redis_settle_found(s, acked);
-		if (taken == TAKEN_OURS && !atomic_load(&s->quit)) {
-			redis_trouble(s, "%s", "");
-			return true;
-		}
+		s->attempts = 0;
 		redis_trouble(s, "another consumer holds the list; waiting for its lease to end");
-		wait_ms(s, REDIS_LEASE_MS / 4);
+		wait_ms(s, REDIS_LEASE_LOOK_MS);
 	}
 	return false;
 }
+
+/* ---- one batch ---- */
 
 /* The batch's fate is unknown: it joins what was found, and own_lease() settles it. */
 static void leave_pending(struct redis_source *s, const struct redis_batch *b)
@@ -97,86 +122,118 @@ static void leave_pending(struct redis_source *s, const struct redis_batch *b)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void batch_moved(struct redis_source *s, const struct redis_batch *b)
+static bool batch_moved(struct redis_source *s, const struct redis_batch *b)
 {
 	log_warn("redis", "%s: somebody else pushes or pops at the end that is read; reading again",
 		s->opt.source->list);
 	pthread_mutex_lock(&s->lock);
 	s->view.moved++;
 	pthread_mutex_unlock(&s->lock);
-	redis_void(s, b->lsn);
+	meter_add(meter_get(M_REDIS_MOVED, str_of(s->opt.source->list), STR(""), STR("")), 1);
+	return redis_void(s, b->lsn);
 }
 
-/* True: the lease is still ours and the next batch may follow. */
-static bool hand_over(struct redis_source *s, struct redis_batch *b)
+/* 0, or the ledger's rc. A batch whose events fill more than a record is asked for again in halves. */
+static int make_pending(struct redis_source *s, struct redis_batch *b)
 {
-	redis_read_elements(s, b);
 	int rc = redis_make_pending(s, b);
-	if (rc == -EMSGSIZE && b->n > 1) {
-		s->peek = b->n / 2; /* large elements: fewer at a time */
-		return true;
-	}
-	if (rc == -EMSGSIZE) {
+	if (rc == -EMSGSIZE && b->n == 1) {
 		redis_lay_aside_whole(s, b);
 		rc = redis_make_pending(s, b);
 	}
+	if (rc == -EMSGSIZE)
+		s->peek = b->n / 2;
+	return rc;
+}
+
+enum turned {
+	TURN_BROKEN, /* the lease has to be taken again */
+	TURN_WAITED, /* something stands in the way; it was said */
+	TURN_WELL,
+};
+
+static enum turned hand_over(struct redis_source *s, struct redis_batch *b)
+{
+	redis_read_elements(s, b);
+	int rc = make_pending(s, b);
+	if (rc == -EMSGSIZE)
+		return TURN_WELL;
 	if (rc) {
-		redis_trouble(s, "the spool takes nothing; the list waits");
+		redis_trouble(s, "the spool takes nothing (%s): not reading", strerror(-rc));
 		wait_ms(s, 250);
-		return true;
+		return TURN_WAITED;
 	}
 	switch (redis_settle(s, b)) {
 	case SETTLED_OK:
-		redis_release(s, b);
-		return true;
+		return redis_release(s, b) ? TURN_WELL : TURN_BROKEN;
 	case SETTLED_MOVED:
-		batch_moved(s, b);
-		return true;
+		return batch_moved(s, b) ? TURN_WELL : TURN_BROKEN;
 	default:
 		leave_pending(s, b);
-		return false;
+		return TURN_BROKEN;
 	}
 }
 
-static bool is_overloaded(const struct redis_source *s)
+/* NULL, or why the list has to wait. */
+static const char *overload(const struct redis_source *s)
 {
-	return meter_level() >= REFUSING_LEVEL || ledger_trouble(s->opt.ledger);
+	const char *trouble = ledger_trouble(s->opt.ledger);
+	return meter_level() >= REFUSING_LEVEL ? "the level of degradation is 5 or above" : trouble;
 }
 
-/* One turn with the lease in hand; false: it has to be taken again. */
-static bool turn(struct redis_source *s)
+static enum turned extended(struct redis_source *s, enum turned well)
+{
+	return s->redis && redis_extend(s) == SETTLED_OK ? well : TURN_BROKEN;
+}
+
+/* One turn with the lease in hand. */
+static enum turned turn(struct redis_source *s)
 {
 	struct redis_batch b;
 	arena_reset(&s->arena);
-	if (is_overloaded(s)) {
+	const char *why = overload(s);
+	if (why) {
+		redis_trouble(s, "overloaded (%s): not reading", why);
 		wait_ms(s, 250);
-		return redis_settle(s, NULL) == SETTLED_OK;
+		return extended(s, TURN_WAITED);
 	}
 	int rc = redis_peek(s, &b);
-	bool ours = rc >= 0;
+	enum turned out = rc < 0 ? TURN_BROKEN : TURN_WELL;
 	if (rc == 1)
-		ours = hand_over(s, &b);
+		out = hand_over(s, &b);
 	if (b.elements)
 		freeReplyObject(b.elements);
 	if (rc != 0)
-		return ours;
+		return out;
 	sleep_on_list(s);
-	if (!s->redis)
-		return false;
-	note_length(s);
-	return s->redis && redis_settle(s, NULL) == SETTLED_OK;
+	return extended(s, TURN_WELL);
+}
+
+static void turns(struct redis_source *s)
+{
+	int64_t measured = 0;
+	while (!atomic_load(&s->quit)) {
+		enum turned t = turn(s);
+		if (t == TURN_BROKEN)
+			return;
+		if (t == TURN_WELL) {
+			s->attempts = 0;
+			redis_trouble(s, "%s", "");
+		}
+		if (clock_mono_us() - measured > 1000000 && s->redis) {
+			measured = clock_mono_us();
+			note_length(s);
+		}
+		if (!s->redis)
+			return;
+	}
 }
 
 static void *source_main(void *arg)
 {
 	struct redis_source *s = arg;
-	int64_t measured = 0;
 	while (own_lease(s))
-		while (!atomic_load(&s->quit) && turn(s))
-			if (clock_mono_us() - measured > 1000000 && s->redis) {
-				measured = clock_mono_us();
-				note_length(s);
-			}
+		turns(s);
 	redis_unlink(s);
 	return NULL;
 }
@@ -188,25 +245,30 @@ static void name_keys(struct redis_source *s)
 {
 	const char *list = s->opt.source->list, *open = strchr(list, '{');
 	const char *close = open ? strchr(open, '}') : NULL;
-	bool tagged = close && close > open + 1;
+	s->tagged = close && close > open + 1;
 	char base[520];
-	snprintf(base, sizeof base, tagged ? "%s" : "{%s}", list);
+	snprintf(base, sizeof base, s->tagged ? "%s" : "{%s}", list);
 	snprintf(s->lease, sizeof s->lease, "%s:lease", base);
 	snprintf(s->acked, sizeof s->acked, "%s:acked", base);
 	snprintf(s->dead, sizeof s->dead, "%s:dead", list);
 }
 
-static void find_pending(struct redis_source *s)
+/* Pending batches are to be settled; of the others the one released last is what Redis should have noted. */
+static void find_batches(struct redis_source *s)
 {
 	struct redis_found **at = &s->found;
-	for (const struct ledger_pending *p = ledger_pending(s->opt.ledger); p; p = p->next) {
-		char id[REDIS_BATCH_ID];
-		if (!redis_head_read(p->head, s->opt.source->list, id))
+	struct redis_head head;
+	for (const struct ledger_batch *b = ledger_batches(s->opt.ledger); b; b = b->next) {
+		if (!redis_head_read(b->head, &head) || !str_eq(head.list, str_of(s->opt.source->list)))
 			continue;
+		if (b->released) {
+			memcpy(s->last, head.id, sizeof s->last);
+			continue;
+		}
 		struct redis_found *f = calloc(1, sizeof *f);
 		MUST(f != NULL);
-		memcpy(f->id, id, sizeof f->id);
-		f->lsn = p->lsn;
+		memcpy(f->id, head.id, sizeof f->id);
+		f->lsn = b->lsn;
 		*at = f;
 		at = &f->next;
 	}
@@ -217,11 +279,13 @@ int redis_source_open(const struct redis_options *opt, struct redis_source **out
 	struct redis_source *s = calloc(1, sizeof *s);
 	MUST(s != NULL);
 	s->opt = *opt;
-	int rc = redis_url_parse(opt->source->url, &s->url, why);
-	if (rc) {
+	const char *bad = redis_url_read(opt->source->url, &s->url);
+	if (bad) {
+		snprintf(why, 256, "sources.redis.url: %s", bad);
 		free(s);
-		return rc;
+		return -EINVAL;
 	}
+	s->fd = -1;
 	name_keys(s);
 	s->peek = REDIS_PEEK_MAX;
 	arena_init(&s->arena, 1 << 20);
@@ -230,7 +294,7 @@ int redis_source_open(const struct redis_options *opt, struct redis_source **out
 	s->length_meter = meter_get(M_REDIS_LENGTH, str_of(opt->source->list), STR(""), STR(""));
 	s->events_meter = meter_get(M_REDIS_EVENTS, str_of(opt->source->list), STR(""), STR(""));
 	s->view.list = opt->source->list;
-	find_pending(s);
+	find_batches(s);
 	*out = s;
 	return 0;
 }
@@ -248,12 +312,27 @@ void redis_source_view(struct redis_source *s, struct redis_view *out)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* A Redis that does not answer is not waited for longer than CLOSE_S: its connection is cut under the thread. */
+static void join(struct redis_source *s)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CLOSE_S;
+	if (pthread_timedjoin_np(s->thread, NULL, &until) == 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (s->fd >= 0)
+		shutdown(s->fd, SHUT_RDWR);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+}
+
 void redis_source_close(struct redis_source *s)
 {
 	atomic_store(&s->quit, true);
 	gate_knock(s->gate);
 	if (s->running)
-		pthread_join(s->thread, NULL);
+		join(s);
 	while (s->found) {
 		struct redis_found *next = s->found->next;
 		free(s->found);

@@ -11,7 +11,8 @@
  *
  * After any break (a lost answer, a restart, a stolen lease) nothing is assumed: the script that takes the lease, or
  * finds it somebody else's, says which batch Redis last noted for this node. Pending batches up to that one are
- * released, later ones void; since that call drew a new token, no earlier call can trim any more. */
+ * released, later ones void; since that call drew a new token, no earlier call can trim any more. If Redis noted an older
+ * one than was released here, it went back: what stands in the list again is trimmed unread. docs/redis.md. */
 #ifndef DOOR_REDIS_H
 #define DOOR_REDIS_H
 
@@ -36,8 +37,9 @@ struct redis_view {
 	const char *url, *list; /* the url without its password */
 	bool connected, owner;
 	uint64_t batches, events, moved, breaks, unreadable;
-	int64_t length;  /* LLEN as last seen */
-	char error[256]; /* "" = fine */
+	uint64_t went_back, trimmed; /* times that Redis went back; elements of it that were here already */
+	int64_t length;              /* LLEN as last seen */
+	char error[256];             /* "" = fine */
 };
 /* [any thread] */
 void redis_source_view(struct redis_source *s, struct redis_view *out);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/seam.h"
 #include "door/redis_inner.h"
 
 #define AGAIN_US 100000
@@ -31,13 +32,29 @@ static int ask_ledger(struct redis_source *s, struct ledger_request *rq)
 	return rq->rc;
 }
 
+/* The same until it is written. False: told to quit before; a restart finds the pending record and comes here again. */
+static bool insist(struct redis_source *s, struct ledger_request rq)
+{
+	for (;;) {
+		struct ledger_request again = rq;
+		if (ask_ledger(s, &again) == 0)
+			return true;
+		redis_trouble(s, "the fate of a batch waits for the spool (%s)", again.reason);
+		if (atomic_load(&s->quit))
+			return false;
+		gate_wait(s->gate, AGAIN_US);
+	}
+}
+
 int redis_make_pending(struct redis_source *s, struct redis_batch *b)
 {
 	struct ledger_request rq = {
-		.kind = LEDGER_PENDING, .items = b->items, .nitems = b->nitems, .head = redis_batch_head(s, b)
+		.kind = LEDGER_PENDING, .items = b->items, .nitems = b->nitems, .head = redis_head_write(s, b)
 	};
 	int rc = ask_ledger(s, &rq);
 	b->lsn = rq.lsn;
+	if (!rc)
+		(void)!seam_pass("redis.pended");
 	return rc;
 }
 
@@ -55,34 +72,43 @@ static void count(struct redis_source *s, const struct redis_batch *b)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* The list is trimmed already: from here the only way is forward, however long the disk takes nothing. A restart finds
- * the pending record and comes here again. */
-void redis_release(struct redis_source *s, struct redis_batch *b)
+/* The list is trimmed already: from here the only way is forward, however long the disk takes nothing. */
+bool redis_release(struct redis_source *s, struct redis_batch *b)
 {
-	for (;;) {
-		struct ledger_request rq = { .kind = LEDGER_RELEASE,
-			.items = b->items,
-			.nitems = b->nitems,
-			.rejected = b->rejected,
-			.nrejected = b->nrejected,
-			.subject = b->lsn };
-		int rc = ask_ledger(s, &rq);
-		if (rc == 0)
-			break;
-		redis_trouble(s, "a batch taken from the list waits for the spool (%s)", rq.reason);
-		if (atomic_load(&s->quit))
-			return;
-		gate_wait(s->gate, AGAIN_US);
-	}
+	(void)!seam_pass("redis.release");
+	if (!insist(s, (struct ledger_request){ .kind = LEDGER_RELEASE,
+			       .items = b->items,
+			       .nitems = b->nitems,
+			       .rejected = b->rejected,
+			       .nrejected = b->nrejected,
+			       .subject = b->lsn }))
+		return false;
+	memcpy(s->last, b->id, sizeof s->last);
 	count(s, b);
+	(void)!seam_pass("redis.released");
+	return true;
 }
 
-void redis_void(struct redis_source *s, uint64_t lsn)
+/* A batch that was decided void and is not written so must not be found pending beside a later one: the later one's
+ * acknowledgement would release it. */
+bool redis_void(struct redis_source *s, uint64_t lsn)
 {
-	struct ledger_request rq = { .kind = LEDGER_VOID, .subject = lsn };
-	if (ask_ledger(s, &rq))
-		log_warn("redis", "%s: the end of a batch could not be written; it is settled at the next start",
-			s->opt.source->list);
+	(void)!seam_pass("redis.void");
+	if (!insist(s, (struct ledger_request){ .kind = LEDGER_VOID, .subject = lsn }))
+		return false;
+	(void)!seam_pass("redis.voided");
+	return true;
+}
+
+void redis_count_rejected(struct redis_source *s, const char *reason)
+{
+	struct ledger_rejected one = { STR(""), reason };
+	struct ledger_request rq = { .kind = LEDGER_EVENTS, .rejected = &one, .nrejected = 1 };
+	if (ask_ledger(s, &rq) == 0)
+		meter_add(meter_get(M_REJECTED, str_of(reason), STR(""), STR("")), 1);
+	pthread_mutex_lock(&s->lock);
+	s->view.unreadable++;
+	pthread_mutex_unlock(&s->lock);
 }
 
 static bool among_found(const struct redis_source *s, const char *id)
@@ -93,23 +119,31 @@ static bool among_found(const struct redis_source *s, const char *id)
 	return false;
 }
 
-void redis_settle_found(struct redis_source *s, const char *acked)
+/* A record that Redis says is ours and the disk does not give back: its events are gone from both. */
+static bool release_found(struct redis_source *s, const struct redis_found *f)
+{
+	struct redis_batch b;
+	arena_reset(&s->arena);
+	int rc = redis_batch_recall(s, f->lsn, &b);
+	if (!rc)
+		return redis_release(s, &b);
+	log_error("redis", "%s: the batch at lsn %llu was taken from the list and cannot be read back (%s): it is lost",
+		s->opt.source->list, (unsigned long long)f->lsn, strerror(-rc));
+	return redis_void(s, f->lsn);
+}
+
+bool redis_settle_found(struct redis_source *s, const char *acked)
 {
 	bool released = among_found(s, acked);
 	while (s->found) {
 		struct redis_found *f = s->found;
-		struct redis_batch b;
 		bool last = strcmp(f->id, acked) == 0;
-		arena_reset(&s->arena);
-		if (released && redis_batch_recall(s, f->lsn, &b) == 0)
-			redis_release(s, &b);
-		else
-			redis_void(s, f->lsn);
-		if (atomic_load(&s->quit))
-			return;
+		if (!(released ? release_found(s, f) : redis_void(s, f->lsn)))
+			return false;
 		if (last)
 			released = false;
 		s->found = f->next;
 		free(f);
 	}
+	return true;
 }

@@ -73,11 +73,12 @@ struct ledger_request {
 	int64_t deadline_us;         /* the ledger's: ack stored */
 };
 
-/* A pending Redis batch found at start, or made since. */
-struct ledger_pending {
+/* A Redis batch found in the spool at start: pending, or released and still kept. */
+struct ledger_batch {
 	uint64_t lsn;
 	struct tally_str head;
-	struct ledger_pending *next;
+	uint64_t released; /* lsn of its RELEASE; 0 = pending */
+	struct ledger_batch *next;
 };
 
 /* What a line tells the ledger; all lsns. */
@@ -134,8 +135,9 @@ double ledger_queue_share(const struct ledger *l);
 /* [any thread] how long the last fdatasync took, or the one under way has been taking, in seconds. */
 double ledger_sync_seconds(const struct ledger *l);
 
-/* Batches that a Redis source must settle before it takes new ones; oldest first. [before ledger_run()] */
-const struct ledger_pending *ledger_pending(const struct ledger *l);
+/* What a Redis source must settle before it takes new batches, and what it had released; oldest first, without those
+ * that are void. [before ledger_run()] */
+const struct ledger_batch *ledger_batches(const struct ledger *l);
 
 /* [line] the dead letters known for a line, newest first; the list only grows at its head and is never freed before
  * the ledger. */

@@ -13,9 +13,8 @@
 
 /* One REDIS record: pending while released is 0; after that kept as long as a line may still read the RELEASE. */
 struct pending_book {
-	struct ledger_pending pub;
+	struct ledger_batch pub;
 	struct tally_str payload; /* during recall only: its events are recalled when the RELEASE is met */
-	uint64_t released;
 	struct pending_book *next;
 };
 
@@ -138,7 +137,7 @@ void pending_released(struct ledger *l, uint64_t pending_lsn, uint64_t release_l
 {
 	struct pending_book *b = book_find(l, pending_lsn);
 	if (b)
-		b->released = release_lsn;
+		b->pub.released = release_lsn;
 }
 
 void pending_voided(struct ledger *l, uint64_t pending_lsn)
@@ -153,7 +152,7 @@ uint64_t pending_lowest(struct ledger *l, uint64_t lines_need)
 	uint64_t low = UINT64_MAX;
 	for (struct pending_book *b = l->book, *next; b; b = next) {
 		next = b->next;
-		if (b->released && b->released < lines_need)
+		if (b->pub.released && b->pub.released < lines_need)
 			book_drop(l, b);
 		else if (b->pub.lsn < low)
 			low = b->pub.lsn;
@@ -161,17 +160,11 @@ uint64_t pending_lowest(struct ledger *l, uint64_t lines_need)
 	return low;
 }
 
-const struct ledger_pending *ledger_pending(const struct ledger *l)
+const struct ledger_batch *ledger_batches(const struct ledger *l)
 {
-	const struct ledger_pending *list = NULL;
-	const struct ledger_pending **at = &list;
 	for (struct pending_book *b = l->book; b; b = b->next)
-		if (!b->released) {
-			*at = &b->pub;
-			b->pub.next = NULL;
-			at = (const struct ledger_pending **)&b->pub.next;
-		}
-	return list;
+		b->pub.next = b->next ? &b->next->pub : NULL;
+	return l->book ? &l->book->pub : NULL;
 }
 
 /* ---- dead letters ---- */
@@ -234,8 +227,13 @@ static void recall_release(struct ledger *l, struct plug_chain *chain, const str
 	struct tally_str body = b ? b->payload : STR(""), head;
 	if (b && take_sized(&body, &head) && take_u32(&body, &n_pending) && n_pending == n)
 		recall_events(chain, rec, body, n, p.ptr);
-	if (b)
-		b->released = rec->lsn;
+	if (!b)
+		return;
+	b->pub.released = rec->lsn;
+	char *small = realloc((char *)(uintptr_t)b->payload.ptr, 4 + b->pub.head.len + 1);
+	MUST(small != NULL);
+	b->payload = str_make(small, 4 + b->pub.head.len);
+	b->pub.head.ptr = small + 4;
 }
 
 static void recall_void(struct ledger *l, const struct spool_record *rec)

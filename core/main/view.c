@@ -153,6 +153,10 @@ static void put_sources(struct daemon *d, struct text_out *o)
 		text_json_member_int(o, "batches", (int64_t)v.batches);
 		text_json_member_int(o, "length", v.length);
 		text_json_member_int(o, "unreadable", (int64_t)v.unreadable);
+		text_json_member_int(o, "moved", (int64_t)v.moved);
+		text_json_member_int(o, "breaks", (int64_t)v.breaks);
+		text_json_member_int(o, "went_back", (int64_t)v.went_back);
+		text_json_member_int(o, "trimmed", (int64_t)v.trimmed);
 		text_json_member_string(o, "trouble", str_of(v.error));
 		text_json_end(o, '}');
 	}

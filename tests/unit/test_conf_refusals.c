@@ -66,7 +66,8 @@ static const struct {
 	{ "sources:\n  - redis: { list: l }\n",
 		"2:12: sources.redis.url: must be given, as in: redis://127.0.0.1:6379/0" },
 	{ "sources:\n  - redis: { url: 'rediss://h', list: l }\n",
-		"2:19: sources.redis.url: 'rediss://h' needs TLS, which this version does not speak to Redis; use a local tunnel and redis://" },
+		"2:19: sources.redis.url: 'rediss://h' needs TLS, which this version does not speak to Redis; run a TLS tunnel beside tally (stunnel with "
+		"client = yes) and give its local end as redis://127.0.0.1:port" },
 	{ "sources:\n  - redis: { url: 'redis://h', list: l, map: { visitr: u } }\n",
 		"2:48: sources.redis.map: unknown field (or props.KEY) 'visitr'; did you mean 'visitor'?" },
 	{ "sources:\n  - redis: { url: 'redis://h', list: l }\n  - redis: { url: 'redis://h', list: l }\n",
