@@ -31,10 +31,11 @@ static const struct {
 	{ "tally_event", "props", "the props as a JSON object; numbers as sent" },
 	{ "tally_dead", "lsn", "place of the event's record in its node's ledger" },
 	{ "tally_dead", "idx", "place within the record" },
-	{ "tally_dead", "time", "when it happened, UTC microseconds" },
+	{ "tally_dead", "time", "when the ledger took the event, UTC microseconds" },
 	{ "tally_dead", "code", "the store's own error code, or a plugin's errno" },
 	{ "tally_dead", "error", "the words that came with it, plain ASCII" },
-	{ "tally_dead", "raw", "the event as JSON; `tally dead replay` sends it again" },
+	{ "tally_dead", "raw",
+		"the event as it was sent, as JSON, before any plugin of the line; `tally dead replay` sends it again" },
 	{ "tally_revision", "day", "begin of a UTC day, microseconds" },
 	{ "tally_revision", "lsn", "the last batch of this node that touched the day ended here" },
 	{ "tally_revision", "generation", "raised when rows of the day were rebuilt or deleted" },
@@ -142,7 +143,7 @@ static const char own[] =
 	"| `mark` | integer of 64 bits | its chained checksum: the same lsn of another history has another mark |\n"
 	"| `committed` | integer | wall time of the last batch |\n\n"
 	"`lsn` and `mark` are BIGINT UNSIGNED in MariaDB; SQLite has no unsigned integers and shows the same bits as signed\n"
-	"ones. Only change this row to give a line another name (`UPDATE tally_position SET line = …`).\n";
+	"ones. A line that gets another name goes on with `tally adopt NEW --from OLD`.\n";
 
 static const char rollups[] =
 	"\n## Rollups\n\n"

@@ -86,6 +86,7 @@ static void learn(struct ledger *l, const struct group *g)
 			pending_voided(l, rq->subject);
 			break;
 		case LEDGER_EVENTS:
+		case LEDGER_LETTERS:
 			break;
 		}
 }
@@ -176,7 +177,7 @@ static bool is_oversized(const struct ledger_request *rq, size_t room)
 		if (rq->items[i].form_bytes > room)
 			return true;
 	}
-	return all > (rq->kind == LEDGER_PENDING ? room : room * RECORDS_MOST);
+	return all > (rq->kind == LEDGER_EVENTS ? room * RECORDS_MOST : room);
 }
 
 void fate_oversized(struct ledger *l, struct group *g)

@@ -43,6 +43,7 @@ enum ledger_kind {
 	LEDGER_RELEASE, /* the pending record of `subject` becomes visible; its items are admitted now */
 	LEDGER_VOID,    /* the pending record of `subject` never happened */
 	LEDGER_DEAD,    /* head is a DEAD payload: lines learn of it before the answer */
+	LEDGER_LETTERS, /* head is a LETTERS payload */
 };
 
 /* One request. Owned by whoever makes it; lent to the ledger from ledger_post() until done() is called. */
@@ -54,7 +55,7 @@ struct ledger_request {
 	size_t nitems;
 	const struct ledger_rejected *rejected;
 	size_t nrejected;
-	struct tally_str head; /* PENDING, DEAD */
+	struct tally_str head; /* PENDING, DEAD, LETTERS; of the last two what follows the zero */
 	uint64_t subject;      /* RELEASE, VOID: lsn of the pending record */
 
 	/* out */

@@ -157,7 +157,7 @@ static enum spool_type own_payload(
 		pieces_start(l, p, 0);
 		piece_u32(l, p, 0);
 		piece(p, rq->head.ptr, rq->head.len);
-		return SPOOL_DEAD;
+		return rq->kind == LEDGER_DEAD ? SPOOL_DEAD : SPOOL_LETTERS;
 	}
 }
 

@@ -83,12 +83,15 @@ void batch_open(struct batch *b, const struct schema *schema)
 	for (size_t i = 0; i < schema->ntables; i++)
 		b->lists[i].table = schema->tables[i];
 	b->wire.nrows = schema->ntables;
+	b->gone.table = schema->tables[SCHEMA_DEAD];
 }
 
 void batch_reset(struct batch *b)
 {
 	for (size_t i = 0; i < b->wire.nrows; i++)
 		b->lists[i].n = 0;
+	b->gone.n = 0;
+	b->letters = (struct line_letters){ 0 };
 	terms_free_table(&b->terms);
 	table_free(&b->days); /* its values are rows in the arena */
 	arena_reset(&b->arena);
@@ -104,6 +107,7 @@ void batch_free(struct batch *b)
 	for (size_t i = 0; i < b->wire.nrows; i++)
 		free(b->lists[i].rows);
 	free(b->lists);
+	free(b->gone.rows);
 	arena_free(&b->arena);
 }
 
@@ -166,11 +170,19 @@ void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *e
 	row[DC_LSN] = cell_uint(ev->lsn);
 	row[DC_IDX] = cell_int(ev->idx);
 	row[DC_SITE] = cell_text(ev->site);
-	row[DC_TIME] = cell_int(l->clock_us);
+	row[DC_TIME] = cell_int(ev->received_us);
 	row[DC_CODE] = cell_int(code);
 	row[DC_ERROR] = cell_text(str_of(words));
 	row[DC_RAW] = cell_text(event_to_json(ev, &b->arena));
 	batch_terms(b, ev->site)->dead++;
+}
+
+void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx)
+{
+	struct tally_cell *row = list_add(b, &b->gone);
+	row[DC_LINE] = cell_text(str_of(l->opt.sink->name));
+	row[DC_LSN] = cell_uint(lsn);
+	row[DC_IDX] = cell_int(idx);
 }
 
 /* ---- rollup rows ---- */
@@ -269,10 +281,13 @@ void batch_close(struct line *l, struct batch *b)
 {
 	add_ledger_rows(l, b);
 	close_revisions(b);
-	struct tally_rows *rows = arena_alloc(&b->arena, b->wire.nrows * sizeof *rows);
+	struct tally_rows *rows = arena_alloc(&b->arena, (b->wire.nrows + 1) * sizeof *rows);
 	for (size_t i = 0; i < b->wire.nrows; i++)
 		rows[i] = close_list(b, &b->lists[i]);
+	rows[b->wire.nrows] = close_list(b, &b->gone);
 	b->wire.rows = rows;
+	b->wire.gone = rows + b->wire.nrows;
+	b->wire.ngone = b->gone.n > 0;
 	b->wire.from = b->from;
 	b->wire.to = b->to;
 	b->wire.trim = b->trim;

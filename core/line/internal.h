@@ -12,6 +12,8 @@
 #include "line/line.h"
 #include "zone/zone.h"
 
+#define LETTERS_KEPT 64
+
 /* Counts of one site; a batch has them as what it adds, the line as what its store has. */
 struct site_terms {
 	int64_t stored, thinned, dropped, dead, lost;
@@ -37,7 +39,9 @@ struct batch {
 	struct table days;      /* site and UTC day -> row of tally_revision */
 	struct tally_trim trim[TALLY_GRAINS * 64];
 	size_t ntrim;
-	struct tally_batch wire; /* what the ship sees */
+	struct row_list gone;        /* letters that leave tally_dead */
+	struct line_letters letters; /* lsn != 0: the batch is what a LETTERS record asks for, and nothing else */
+	struct tally_batch wire;     /* what the ship sees */
 };
 
 enum line_state {
@@ -70,6 +74,10 @@ struct line {
 	struct batch batches[2];
 	struct batch *filling, *flying; /* flying NULL: the ship is idle */
 	size_t buried;                  /* dead letters since the last commit */
+	struct spool_record held;       /* read and not staged: a LETTERS record that waits for empty hands */
+	bool holding;
+	struct table dead; /* what the ledger knows as dead of ours: lsn and idx -> const struct ledger_dead */
+	const struct ledger_dead *dead_seen;
 	struct ledger_request burial;
 	char burial_head[512];
 	_Atomic bool burial_done;
@@ -83,6 +91,8 @@ struct line {
 		bool known;
 		int64_t oldest_us; /* record time of the oldest event in hand, 0 = none */
 	} seen;
+	struct line_letters results[LETTERS_KEPT];
+	size_t nresults;
 	char trouble[512];
 	struct meta seen_meta;
 	struct arena meta_arena;
@@ -98,6 +108,7 @@ void batch_free(struct batch *b);
 struct site_terms *batch_terms(struct batch *b, struct tally_str site);
 void batch_add_event(struct batch *b, const struct tally_event *ev);
 void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *ev, int code, const char *message);
+void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx);
 int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *row);
 /* Sorts, adds the rows that go with every batch, and fills b->wire. */
 void batch_close(struct line *l, struct batch *b);
@@ -105,6 +116,15 @@ void batch_close(struct line *l, struct batch *b);
 /* stage.c: a record's events through the stages into l->filling. */
 void stage_record(struct line *l, const struct spool_record *rec);
 void stage_flush(struct line *l);
+void stage_event(struct line *l, struct tally_event *ev);
+void stage_note_begin(struct line *l, struct batch *b);
+
+/* letters.c */
+const struct ledger_dead *letters_dead(struct line *l, const struct tally_event *ev); /* NULL = it is not */
+bool letters_are_ours(const struct line *l, const struct spool_record *rec);
+/* Assumes: nothing is in hand. 0, or the -errno of a store that does not tell which letters it has. */
+must_check int letters_stage(struct line *l, const struct spool_record *rec);
+void letters_committed(struct line *l, const struct batch *b); /* lock held */
 
 /* horizon.c */
 int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);

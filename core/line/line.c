@@ -52,6 +52,7 @@ static void ask(struct line *l)
 	batch_reset(&l->batches[0]);
 	batch_reset(&l->batches[1]);
 	l->filling = &l->batches[0];
+	l->holding = false;
 	plug_reset(l->chain);
 	ship_ask_position(l->ship);
 }
@@ -125,6 +126,9 @@ static void meter_commit(struct line *l, const struct batch *b)
 	struct tally_str name = str_of(l->opt.sink->name);
 	meter_add(meter_get(M_SINK_ROWS, name, STR(""), STR("")), (int64_t)b->lists[SCHEMA_EVENT].n);
 	meter_add(meter_get(M_SINK_DEAD, name, STR(""), STR("")), (int64_t)b->lists[SCHEMA_DEAD].n);
+	if (b->letters.lsn)
+		meter_add(meter_get(M_SINK_LETTERS, name, str_of(b->letters.purge ? "purged" : "replayed"), STR("")),
+			b->letters.out);
 }
 
 static void committed(struct line *l)
@@ -174,7 +178,9 @@ static void bury(struct line *l, const struct ship_report *rep)
 		stop(l, words);
 		return;
 	}
-	if (++l->buried > BAD_ROWS_MIN && l->buried * 100 > l->flying->events) {
+	bool letters =
+		l->flying->letters.lsn; /* known as bad: that they are refused again tells nothing of the schema */
+	if (!letters && ++l->buried > BAD_ROWS_MIN && l->buried * 100 > l->flying->events) {
 		stop(l, "more than 1 % of the rows are refused: that is a schema error, not bad events; see the log");
 		l->buried = 0;
 		return;
@@ -228,7 +234,7 @@ static bool is_due(const struct line *l, int64_t now)
 {
 	const struct batch *b = l->filling;
 	return b->dirty && (b->events >= l->opt.sink->batch || now - b->begun_mono_us >= l->opt.sink->flush_us ||
-				   atomic_load(&l->flush_now));
+				   l->holding || b->letters.lsn || atomic_load(&l->flush_now));
 }
 
 static void take_pipeline(struct line *l, struct plug_set *set, const struct conf *conf)
@@ -269,16 +275,31 @@ static void send(struct line *l)
 	l->flying = b;
 	l->filling = &l->batches[b == &l->batches[0]];
 	l->filling->from = l->filling->to = b->to;
-	ship_send(l->ship, &b->wire);
+	ship_send(l->ship, &b->wire, b->letters.lsn != 0);
+}
+
+/* A record about our letters is taken once all that was read before it is committed. */
+static bool take_letters(struct line *l)
+{
+	l->holding = l->flying || l->filling->dirty;
+	if (l->holding)
+		return false;
+	stage_record(l, &l->held);
+	if (letters_stage(l, &l->held) == 0)
+		return true;
+	stop(l, "the store does not tell which dead letters it has, so none is sent again; see the log");
+	l->ask_at_us = clock_mono_us() + 1000000;
+	return false;
 }
 
 /* One record into the batch. False: there is none at the moment. */
 static bool read_one(struct line *l)
 {
-	struct spool_record rec;
-	int rc = spool_reader_next(l->reader, &rec);
+	int rc = l->holding ? 1 : spool_reader_next(l->reader, &l->held);
+	if (rc == 1 && letters_are_ours(l, &l->held))
+		return take_letters(l);
 	if (rc == 1) {
-		stage_record(l, &rec);
+		stage_record(l, &l->held);
 		return true;
 	}
 	if (rc < 0)
@@ -401,6 +422,11 @@ void line_flush(struct line *l)
 	gate_knock(l->gate);
 }
 
+int line_adopt(struct line *l, const char *from, int64_t wait_us, char words[512])
+{
+	return ship_adopt(l->ship, from, wait_us, words);
+}
+
 void line_reload(struct line *l, struct plug_set *plugins, const struct conf *conf)
 {
 	pthread_mutex_lock(&l->lock);
@@ -436,6 +462,7 @@ void line_close(struct line *l, int64_t drain_us)
 	batch_free(&l->batches[1]);
 	terms_free_table(&l->terms);
 	table_free(&l->in_hand);
+	table_free(&l->dead);
 	arena_free(&l->meta_arena);
 	gate_close(l->gate);
 	pthread_mutex_destroy(&l->lock);

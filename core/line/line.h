@@ -74,6 +74,21 @@ int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_g
 /* [any thread] The store's memory of horizons as of the last start of the line; false until it was seen. */
 bool line_meta(struct line *l, struct arena *a, struct meta *out);
 
+/* [any thread] The line was called `from` until now and stands in front of its own tables. 0 or -errno with words. */
+must_check int line_adopt(struct line *l, const char *from, int64_t wait_us, char words[512]);
+
+/* What became of a LETTERS record. */
+struct line_letters {
+	uint64_t lsn; /* of the record */
+	bool purge;
+	uint32_t out;     /* letters taken out of the store */
+	uint32_t again;   /* of these refused once more: letters under the record's lsn now */
+	uint32_t missing; /* were not there */
+};
+
+/* [any thread] True once the line is past that record, and it is one of the last few of its kind. */
+bool line_letters(struct line *l, uint64_t lsn, struct line_letters *out);
+
 const struct tally_sink *line_sink(const struct line *l);
 void *line_sink_self(const struct line *l);
 const char *line_name(const struct line *l);

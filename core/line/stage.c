@@ -61,24 +61,17 @@ static bool open_events(struct line *l, const struct spool_record *rec, struct e
 
 /* ---- one event ---- */
 
-static const struct ledger_dead *find_dead(const struct line *l, const struct tally_event *ev)
-{
-	for (const struct ledger_dead *d = ledger_dead(l->opt.ledger); d; d = d->next)
-		if (d->lsn == ev->lsn && d->idx == ev->idx && strcmp(d->line, l->opt.sink->name) == 0)
-			return d;
-	return NULL;
-}
-
 static void count_dropped(const struct plug_verdict *v)
 {
 	meter_add(meter_get(M_DROPPED, str_of(v->plugin), str_of(v->reason), STR("")), 1);
 }
 
-static void stage_event(struct line *l, struct tally_event *ev)
+void stage_event(struct line *l, struct tally_event *ev)
 {
 	struct batch *b = l->filling;
 	struct plug_verdict v = { "", "", 0 };
-	const struct ledger_dead *dead = find_dead(l, ev);
+	const struct ledger_dead *dead = letters_dead(l, ev);
+	const struct tally_event sent = *ev; /* a letter is what was sent, whatever the stages before made of it */
 	if (dead) {
 		batch_add_dead(l, b, ev, dead->code, dead->message);
 		return;
@@ -87,14 +80,14 @@ static void stage_event(struct line *l, struct tally_event *ev)
 	if (rc == TALLY_PASS) {
 		batch_add_event(b, ev);
 	} else if (rc < 0) {
-		batch_add_dead(l, b, ev, -rc, arena_printf(&b->arena, "refused by plugin %s", v.plugin));
+		batch_add_dead(l, b, &sent, -rc, arena_printf(&b->arena, "refused by plugin %s", v.plugin));
 	} else {
 		batch_terms(b, ev->site)->dropped++;
 		count_dropped(&v);
 	}
 }
 
-static void note_begin(struct line *l, struct batch *b)
+void stage_note_begin(struct line *l, struct batch *b)
 {
 	if (b->dirty)
 		return;
@@ -122,7 +115,7 @@ static void stage_events(struct line *l, const struct spool_record *rec, struct 
 		p = str_make(p.ptr + used, p.len - (size_t)used);
 		if (verdicts && verdicts[i] != PAYLOAD_TAKEN)
 			continue;
-		note_begin(l, b);
+		stage_note_begin(l, b);
 		ev.lsn = rec->lsn;
 		ev.idx = i;
 		ev.received_us = rec->time_us;

@@ -19,8 +19,10 @@ static void add_in_hand(struct table *sum, const struct batch *b)
 void view_publish(struct line *l, const struct batch *stored)
 {
 	pthread_mutex_lock(&l->lock);
-	if (stored)
+	if (stored) {
 		terms_commit(l, stored);
+		letters_committed(l, stored);
+	}
 	table_free(&l->in_hand);
 	if (l->state == LINE_READING) {
 		add_in_hand(&l->in_hand, l->filling);

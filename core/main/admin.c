@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "main/adopt.h"
 #include "main/dead.h"
 #include "main/view.h"
 #include "text/write.h"
@@ -19,6 +20,17 @@ static void plain_answer(struct admin_call *c, int status, struct tally_str body
 {
 	c->status = status;
 	c->body = body;
+}
+
+void admin_refuse(struct admin_call *c, int status, const char *code, const char *detail)
+{
+	struct text_out o;
+	text_open(&o, &c->arena, 256);
+	text_json_begin(&o, '{');
+	text_json_member_string(&o, "code", str_of(code));
+	text_json_member_string(&o, "detail", str_of(detail));
+	text_json_end(&o, '}');
+	plain_answer(c, status, text_done(&o));
 }
 
 static void cmd_status(struct admin_call *c)
@@ -115,6 +127,9 @@ static const struct {
 	{ "POST", "/admin/flush", cmd_flush },
 	{ "POST", "/admin/reload", cmd_reload },
 	{ "GET", "/admin/dead", dead_command },
+	{ "POST", "/admin/dead/replay", letters_replay },
+	{ "POST", "/admin/dead/purge", letters_purge },
+	{ "POST", "/admin/adopt", adopt_command },
 };
 
 /* ---- a thread a request ---- */

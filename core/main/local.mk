@@ -2,8 +2,8 @@
 sbin_PROGRAMS += core/main/tallyd
 core_main_tallyd_SOURCES = \
 	core/main/args.c core/main/args.h core/main/daemon.c core/main/daemon.h core/main/front.c core/main/front.h \
-	core/main/admin.c core/main/admin.h core/main/balance.c core/main/balance.h \
-	core/main/dead.c core/main/dead.h core/main/level.c core/main/level.h core/main/node.c core/main/node.h \
+	core/main/admin.c core/main/admin.h core/main/adopt.c core/main/adopt.h core/main/balance.c core/main/balance.h \
+	core/main/dead.c core/main/dead.h core/main/letters.c core/main/level.c core/main/level.h core/main/node.c core/main/node.h \
 	core/main/reload.c core/main/run.c core/main/show.c core/main/show.h core/main/tallyd.c core/main/view.c core/main/view.h
 core_main_tallyd_CPPFLAGS = $(AM_CPPFLAGS) -DPACKAGE_VERSION='"$(PACKAGE_VERSION)"'
 core_main_tallyd_LDADD = libtallycore.la

@@ -25,6 +25,7 @@ const struct meter_row meter_rows[M_METRICS] = {
 	[M_SINK_RETRIES] = { "tally_sink_retries_total", METER_COUNTER, { "sink", "class" }, "Batches tried again, by class of error." },
 	[M_SINK_LAG] = { "tally_sink_lag_seconds", METER_GAUGE, { "sink" }, "Age of the oldest taken event that is not committed." },
 	[M_SINK_DEAD] = { "tally_sink_dead_total", METER_COUNTER, { "sink" }, "Events put among the dead letters." },
+	[M_SINK_LETTERS] = { "tally_sink_letters_total", METER_COUNTER, { "sink", "what" }, "Dead letters taken out again: replayed or purged." },
 	[M_SINK_RECOVERED] = { "tally_sink_commits_recovered_total", METER_COUNTER, { "sink" }, "Commits without an answer that were found done." },
 	[M_SINK_UP] = { "tally_sink_up", METER_GAUGE, { "sink" }, "1 = the store is reached, 0 = its breaker is open." },
 	[M_SPOOL_BYTES] = { "tally_spool_bytes", METER_GAUGE, { NULL }, "Bytes of the spool in use." },

@@ -14,6 +14,8 @@
 #include "ship/pace.h"
 #include "ship/ship.h"
 
+enum adopt_state { ADOPT_NONE, ADOPT_ASKED, ADOPT_DONE };
+
 enum job { JOB_NONE, JOB_POSITION, JOB_BATCH };
 
 struct ship {
@@ -23,6 +25,7 @@ struct ship {
 	_Atomic int job; /* enum job */
 	_Atomic bool ready, closing, nudged;
 	const struct tally_batch *batch;
+	bool letters; /* of that batch */
 	struct ship_report report;
 	void (*on_report)(void *arg);
 	void *on_report_arg;
@@ -40,6 +43,11 @@ struct ship {
 
 	pthread_mutex_t stats_lock;
 	struct ship_stats stats;
+	struct { /* under stats_lock */
+		enum adopt_state state;
+		char from[65], words[SHIP_MESSAGE_BYTES];
+		int rc;
+	} adopt;
 };
 
 static inline bool ship_closing(const struct ship *s)
@@ -52,6 +60,10 @@ static inline bool ship_closing(const struct ship *s)
 /* Each tries until it is certain what the store holds. out comes as SHIP_CLOSED and stays so if the ship is closed. */
 void job_position(struct ship *s, struct ship_report *out);
 void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *out);
+
+/* ---- adopt.c [the ship's thread] ---- */
+
+void adopt_if_asked(struct ship *s);
 
 /* ---- news.c ---- */
 

@@ -41,6 +41,7 @@ static int known_class(struct ship *s, int rc)
 static int look_up(struct ship *s, struct tally_position *at, const struct meta **meta)
 {
 	struct arena *a = &s->meta_arena[!s->meta_at];
+	adopt_if_asked(s);
 	ship_host_clear(s->in);
 	arena_reset(a);
 	int rc = known_class(s, s->in->sink->position(s->in->self, at));
@@ -75,6 +76,8 @@ static int judge_bad_row(struct ship *s, const struct tally_batch *b)
 	if (!b->rows[f->rows_index].table->insert_only)
 		return ship_host_fail(s->in, TALLY_SINK_STOP, f->code, "%s refused a row it must take: %s",
 			b->rows[f->rows_index].table->name, words);
+	if (s->letters)
+		return TALLY_SINK_BAD_ROW;
 	if (s->dead_recent >= 10 && (s->dead_recent + 1) * 100 > s->rows_recent + batch_rows(b))
 		return ship_host_fail(
 			s->in, TALLY_SINK_STOP, f->code, "more than 1 %% of the rows are refused: %s", words);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libtallycore_la_SOURCES += \
-	core/ship/definition.c \
+	core/ship/adopt.c core/ship/definition.c \
 	core/ship/host.c core/ship/host.h \
 	core/ship/inner.h core/ship/job.c \
 	core/ship/meta.c core/ship/meta.h \

@@ -51,9 +51,10 @@ void ship_ask_position(struct ship *s)
 	give_job(s, JOB_POSITION);
 }
 
-void ship_send(struct ship *s, const struct tally_batch *batch)
+void ship_send(struct ship *s, const struct tally_batch *batch, bool letters)
 {
 	s->batch = batch;
+	s->letters = letters;
 	give_job(s, JOB_BATCH);
 }
 

@@ -50,8 +50,9 @@ must_check int ship_open(const struct tally_sink *sink, const struct conf_sink *
 /* [line] Asks for the store's position; the answer comes as a REWIND report (retried until it is known). */
 void ship_ask_position(struct ship *s);
 
-/* [line] Lends a batch until its report comes. Assumes: no other batch or question is under way. */
-void ship_send(struct ship *s, const struct tally_batch *batch);
+/* [line] Lends a batch until its report comes. Assumes: no other batch or question is under way. letters: its rows were
+ * refused before, so that any number of them may be refused again. */
+void ship_send(struct ship *s, const struct tally_batch *batch, bool letters);
 
 /* [line] Takes the report if there is one. */
 bool ship_report(struct ship *s, struct ship_report *out);
@@ -63,6 +64,10 @@ void ship_on_report(struct ship *s, void (*fn)(void *arg), void *arg);
 void ship_stats(const struct ship *s, struct ship_stats *out);
 /* [any thread] Try now instead of at the end of the backoff (tally flush, an operator's reload). */
 void ship_nudge(struct ship *s);
+
+/* [any thread] The line was called `from` until now: its sink is told before the next position(). Waits for it. Assumes:
+ * the sink has the hook. 0 or -errno with words. */
+must_check int ship_adopt(struct ship *s, const char *from, int64_t wait_us, char words[512]);
 
 /* [any thread] the sink and its instance, for readers (reader_open). */
 const struct tally_sink *ship_sink(const struct ship *s);

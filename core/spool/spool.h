@@ -26,6 +26,7 @@ enum spool_type {
 	SPOOL_DEAD = 6,
 	SPOOL_TIME = 7,
 	SPOOL_CHECKPOINT = 8, /* what must survive trimming; the first record of every segment */
+	SPOOL_LETTERS = 9,    /* dead letters of one line that are to be stored, or forgotten */
 };
 
 struct spool_options {

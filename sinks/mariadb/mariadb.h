@@ -10,6 +10,7 @@
  * sketch.c    sketches of the store united with those of a batch, in this process
  * cache.c     recent sketches, as the store has them
  * trim.c      retention
+ * gone.c      rows taken out by their key; a line's new name
  * read.c      answers
  * errors.c    what an error code means for the host */
 #ifndef SINKS_MARIADB_H
@@ -78,6 +79,13 @@ int md_open(struct md *s);
 /* Also forgets all that was known of the store. */
 void md_close(struct md *s);
 
+/* ---- sink.c ---- */
+
+/* Connected, its tables ready, nothing remembered of the store. enum tally_sink_rc. */
+int md_ready(struct md *s);
+/* [in a transaction] This node's number in s->node, given now if it has none. enum tally_sink_rc. */
+int md_find_node(struct md *s);
+
 /* ---- schema.c ---- */
 
 int md_schema(struct md *s);
@@ -145,6 +153,12 @@ void md_cache_forget(struct md_cache *c); /* all of it */
 /* ---- trim.c ---- */
 
 int md_trim(struct md *s, const struct tally_trim *t);
+
+/* ---- gone.c ---- */
+
+/* Deletes rows by their keys, inside the transaction. */
+int md_gone(struct md *s, const struct tally_rows *rows);
+int md_adopt(void *self, const char *from);
 
 /* ---- errors.c ---- */
 

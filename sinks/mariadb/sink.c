@@ -116,7 +116,7 @@ static int look_up_node(struct md *s, uint64_t *number)
 }
 
 /* Numbers begin at 1 (0 is for rows folded together from nodes long gone). */
-static int find_node(struct md *s)
+static int number_node(struct md *s)
 {
 	uint64_t number = 0;
 	int found = look_up_node(s, &number);
@@ -135,16 +135,22 @@ static int find_node(struct md *s)
 }
 
 /* 1 = this node's row stands under another name; -1 = failed. */
-static int other_line(struct md *s)
+static int other_line(struct md *s, char found[MD_WORDS])
 {
-	uint64_t one;
 	struct md_text sql = { 0 };
-	md_add(&sql, "SELECT 1 FROM ");
+	md_add(&sql, "SELECT line FROM ");
 	md_add_name(&sql, s->host->prefix(s->in), "tally_position");
 	md_add(&sql, " WHERE node = %u AND line <> ", s->node);
 	add_literal(&sql, s->host->line(s->in));
 	md_add(&sql, " LIMIT 1");
-	return ask_numbers(s, "reading the position", &sql, &one, 1);
+	if (md_run(s, "reading the position", &sql) != TALLY_SINK_OK)
+		return -1;
+	MYSQL_RES *res = mysql_store_result(s->db);
+	MYSQL_ROW row = res ? mysql_fetch_row(res) : NULL;
+	if (row)
+		snprintf(found, MD_WORDS, "%s", row[0]);
+	mysql_free_result(res);
+	return row != NULL;
 }
 
 static int read_position(struct md *s, struct tally_position *out)
@@ -177,14 +183,15 @@ static int make_position(struct md *s)
 static int find_position(struct md *s, struct tally_position *out)
 {
 	const char *line = s->host->line(s->in);
-	if (find_node(s) != TALLY_SINK_OK)
+	char found[MD_WORDS];
+	if (number_node(s) != TALLY_SINK_OK)
 		return -1;
-	int other = other_line(s);
+	int other = other_line(s, found);
 	if (other == 1)
 		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
-			"this node's position stands under another line's name: to go on under the name %s, UPDATE"
-			" %stally_position SET line = '%s' WHERE node = %u; to keep both, give this sink a prefix",
-			line, s->host->prefix(s->in), line, s->node);
+			"these tables belong to this node's line %.64s: to go on with them under the name %s, `tally adopt %s"
+			" --from %.64s`; to keep both, give this sink a prefix",
+			found, line, line, found);
 	if (other != 0 || make_position(s) != TALLY_SINK_OK)
 		return -1;
 	return read_position(s, out) == 1 ? TALLY_SINK_OK : -1;
@@ -197,13 +204,22 @@ static int class_of_last(struct md *s)
 	return class == MD_BAD_ROW ? TALLY_SINK_STOP : class;
 }
 
+int md_find_node(struct md *s)
+{
+	return number_node(s) == TALLY_SINK_OK ? TALLY_SINK_OK : class_of_last(s);
+}
+
+int md_ready(struct md *s)
+{
+	md_cache_forget(s->cache);
+	int rc = md_open(s);
+	return rc == TALLY_SINK_OK && !s->tables ? md_schema(s) : rc;
+}
+
 static int sink_position(void *self, struct tally_position *out)
 {
 	struct md *s = self;
-	md_cache_forget(s->cache);
-	int rc = md_open(s);
-	if (rc == TALLY_SINK_OK && !s->tables)
-		rc = md_schema(s);
+	int rc = md_ready(s);
 	if (rc == TALLY_SINK_OK)
 		rc = md_exec(s, "reading the position", "START TRANSACTION");
 	if (rc == TALLY_SINK_OK)
@@ -235,4 +251,6 @@ const struct tally_sink tally_sink = {
 	.read_end = md_read_end,
 	.reader_error = md_reader_error,
 	.reader_close = md_reader_close,
+	.deletes = 1,
+	.adopt = md_adopt,
 };

@@ -61,6 +61,8 @@ static int fill(struct md *s, const struct tally_batch *b)
 	int rc = move_position(s, b);
 	for (size_t i = 0; i < b->nrows && rc == TALLY_SINK_OK; i++)
 		rc = md_put_rows(s, b, i);
+	for (size_t i = 0; i < b->ngone && rc == TALLY_SINK_OK; i++)
+		rc = md_gone(s, &b->gone[i]);
 	for (size_t i = 0; i < b->ntrim && rc == TALLY_SINK_OK; i++)
 		rc = md_trim(s, &b->trim[i]);
 	return rc;

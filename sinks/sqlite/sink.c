@@ -64,7 +64,7 @@ static int one_row(struct sq *s, const char *format, const char *text, int64_t *
 }
 
 /* Numbers begin at 1: 0 is for rows folded together from nodes long gone. */
-static int find_node(struct sq *s)
+int sq_find_node(struct sq *s)
 {
 	const char *uuid = s->host->node(s->in);
 	s->node = 0;
@@ -79,26 +79,33 @@ static int find_node(struct sq *s)
 	return found == 1 ? TALLY_SINK_OK : sq_fail(s, "numbering this node");
 }
 
+/* A line owns its tables. */
 static int other_line(struct sq *s)
 {
 	const char *line = s->host->line(s->in);
-	int64_t lsn;
-	int found = one_row(s, "SELECT lsn FROM \"%wtally_position\" WHERE node = ?1 AND line <> ?2", line, &lsn, 1);
-	if (found < 0)
-		return sq_fail(s, "reading the position");
-	if (found == 0)
-		return TALLY_SINK_OK;
-	return s->host->fail(s->in, TALLY_SINK_STOP, 0,
-		"this node's position stands under another line's name: to go on under the name %s, UPDATE"
-		" %stally_position SET line = '%s' WHERE node = %lld; to keep both, give this sink a prefix",
-		line, s->host->prefix(s->in), line, (long long)s->node);
+	sqlite3_stmt *st = NULL;
+	char *sql = sqlite3_mprintf("SELECT line FROM \"%wtally_position\" WHERE node = %lld AND line <> %Q LIMIT 1",
+		s->host->prefix(s->in), (long long)s->node, line);
+	int code = SQLITE_ERROR, rc = TALLY_SINK_OK;
+	if (sql && sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) == SQLITE_OK)
+		code = sqlite3_step(st);
+	if (code == SQLITE_ROW)
+		rc = s->host->fail(s->in, TALLY_SINK_STOP, 0,
+			"these tables belong to this node's line %.64s: to go on with them under the name %s, `tally adopt %s"
+			" --from %.64s`; to keep both, give this sink a prefix",
+			(const char *)sqlite3_column_text(st, 0), line, line, (const char *)sqlite3_column_text(st, 0));
+	else if (code != SQLITE_DONE)
+		rc = sq_fail(s, "reading the position");
+	sqlite3_finalize(st);
+	sqlite3_free(sql);
+	return rc;
 }
 
 static int find_position(struct sq *s, struct tally_position *out)
 {
 	const char *line = s->host->line(s->in);
 	int64_t at[2] = { 0, 0 };
-	int rc = find_node(s);
+	int rc = sq_find_node(s);
 	if (rc == TALLY_SINK_OK)
 		rc = other_line(s);
 	if (rc != TALLY_SINK_OK)
@@ -112,7 +119,7 @@ static int find_position(struct sq *s, struct tally_position *out)
 	return TALLY_SINK_OK;
 }
 
-static int connect_and_check(struct sq *s)
+int sq_ready(struct sq *s)
 {
 	if (s->db && !sq_file_same(s->path, &s->file))
 		sq_disconnect(s);
@@ -125,7 +132,7 @@ static int connect_and_check(struct sq *s)
 static int sink_position(void *self, struct tally_position *out)
 {
 	struct sq *s = self;
-	int rc = connect_and_check(s);
+	int rc = sq_ready(s);
 	if (rc == TALLY_SINK_OK)
 		rc = sq_exec(s, "BEGIN IMMEDIATE");
 	if (rc == TALLY_SINK_OK)
@@ -155,4 +162,6 @@ const struct tally_sink tally_sink = {
 	.read_end = sq_read_end,
 	.reader_error = sq_reader_error,
 	.reader_close = sq_reader_close,
+	.deletes = 1,
+	.adopt = sq_adopt,
 };

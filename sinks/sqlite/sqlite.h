@@ -2,7 +2,7 @@
 /* The SQLite store: one file, one writing connection, readers of their own.
  *
  * connect.c opens and recognises the file; schema.c makes and checks the tables and their statements; write.c fills
- * them; functions.c merges sketches inside SQL; read.c answers; errors.c knows what an error code means for the host. */
+ * them; gone.c takes rows out; functions.c merges sketches inside SQL; read.c answers; errors.c knows what an error code means for the host. */
 #ifndef SINKS_SQLITE_H
 #define SINKS_SQLITE_H
 
@@ -52,6 +52,13 @@ bool sq_file_same(const char *path, const struct sq_file *f);
 int sq_connect(struct sq *s);
 void sq_disconnect(struct sq *s);
 
+/* ---- sink.c ---- */
+
+/* Connected to the file behind the path, its tables ready. enum tally_sink_rc. */
+int sq_ready(struct sq *s);
+/* [in a transaction] This node's number in s->node, given now if it has none. enum tally_sink_rc. */
+int sq_find_node(struct sq *s);
+
 /* ---- schema.c ---- */
 
 /* Creates what is missing, prepares a statement for every table. enum tally_sink_rc. */
@@ -66,9 +73,16 @@ char *sq_quoted(const struct sq *s, const char *name);
 
 int sq_write(void *self, const struct tally_batch *batch);
 int sq_exec(struct sq *s, const char *sql);
+int sq_bind(const struct sq *s, sqlite3_stmt *st, int at, const struct tally_column *c, const struct tally_cell *cell);
 
 /* Deletes what a trim names, inside the transaction. */
 int sq_trim(struct sq *s, const struct tally_trim *t);
+
+/* ---- gone.c ---- */
+
+/* Deletes rows by their keys, inside the transaction. */
+int sq_gone(struct sq *s, const struct tally_rows *rows);
+int sq_adopt(void *self, const char *from);
 
 /* ---- functions.c ---- */
 

@@ -48,8 +48,7 @@ static const char *bytes_of(const struct tally_cell *c)
 	return c->len ? c->v.ptr : "";
 }
 
-static int bind_cell(
-	const struct sq *s, sqlite3_stmt *st, int at, const struct tally_column *c, const struct tally_cell *cell)
+int sq_bind(const struct sq *s, sqlite3_stmt *st, int at, const struct tally_column *c, const struct tally_cell *cell)
 {
 	if (c->merge == TALLY_M_NODE)
 		return sqlite3_bind_int64(st, at, s->node);
@@ -72,7 +71,7 @@ static int put_row(struct sq *s, const struct sq_table *t, const struct tally_ce
 {
 	for (uint32_t i = 0; i < t->table->ncolumns; i++) {
 		const struct tally_column *c = &t->table->columns[i];
-		int rc = c->merge == TALLY_M_ESTIMATE ? SQLITE_OK : bind_cell(s, t->put, (int)i + 1, c, &cells[i]);
+		int rc = c->merge == TALLY_M_ESTIMATE ? SQLITE_OK : sq_bind(s, t->put, (int)i + 1, c, &cells[i]);
 		if (rc != SQLITE_OK)
 			return rc;
 	}
@@ -105,6 +104,8 @@ static int fill(struct sq *s, const struct tally_batch *b)
 	int rc = move_position(s, b);
 	for (size_t i = 0; i < b->nrows && rc == TALLY_SINK_OK; i++)
 		rc = put_rows(s, b, i);
+	for (size_t i = 0; i < b->ngone && rc == TALLY_SINK_OK; i++)
+		rc = sq_gone(s, &b->gone[i]);
 	for (size_t i = 0; i < b->ntrim && rc == TALLY_SINK_OK; i++)
 		rc = sq_trim(s, &b->trim[i]);
 	return rc;

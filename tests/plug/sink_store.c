@@ -9,6 +9,8 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_rows_only_leave_the_position),
 	cmocka_unit_test(test_nodes_are_numbered_and_stand_apart),
 	cmocka_unit_test(test_another_lines_name_is_refused),
+	cmocka_unit_test(test_a_renamed_line_adopts_what_it_wrote),
+	cmocka_unit_test(test_rows_go_by_their_key),
 	cmocka_unit_test(test_two_lines_share_a_database_by_prefix),
 	cmocka_unit_test(test_an_unsure_commit_is_told_by_the_position),
 	cmocka_unit_test(test_events_come_back_as_they_were),

@@ -12,6 +12,8 @@ void test_another_position_is_moved(void **state);
 void test_rows_only_leave_the_position(void **state);
 void test_nodes_are_numbered_and_stand_apart(void **state);
 void test_another_lines_name_is_refused(void **state);
+void test_a_renamed_line_adopts_what_it_wrote(void **state);
+void test_rows_go_by_their_key(void **state);
 void test_two_lines_share_a_database_by_prefix(void **state);
 void test_an_unsure_commit_is_told_by_the_position(void **state);
 void test_events_come_back_as_they_were(void **state);

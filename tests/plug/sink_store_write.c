@@ -117,9 +117,69 @@ void test_another_lines_name_is_refused(void **state)
 	shop_close(shop_open(NODE_A, "old", ""));
 	struct shop *s = shop_open_quietly(NODE_A, "new", "", &shop_rollup);
 	assert_int_equal(shop_position(s), TALLY_SINK_STOP);
-	assert_non_null(strstr(shop_words(s), "SET line = 'new'"));
-	place.sql("UPDATE tally_position SET line = 'new' WHERE node = 1");
+	assert_non_null(strstr(shop_words(s), "tally adopt new --from old"));
+	shop_close(s);
+}
+
+#define LETTERS (&s->schema->fixed[SCHEMA_DEAD])
+
+static struct tally_cell *letter(struct shop *s, const char *line, int64_t lsn)
+{
+	struct tally_cell *c = arena_zalloc(&s->arena, LETTERS->ncolumns * sizeof *c);
+	*cell_of(c, 0, LETTERS, "line") = text(line);
+	*cell_of(c, 0, LETTERS, "lsn") = number(lsn);
+	*cell_of(c, 0, LETTERS, "site") = text("s");
+	*cell_of(c, 0, LETTERS, "error") = text("no");
+	*cell_of(c, 0, LETTERS, "raw") = bytes("{}", 2);
+	return c;
+}
+
+void test_a_renamed_line_adopts_what_it_wrote(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "old", "");
+	shop_must_write(s, LETTERS, letter(s, "old", 7), 1);
+	struct tally_position at = s->at;
+	shop_close(s);
+	s = shop_open(NODE_B, "old", "");
+	shop_must_write(s, LETTERS, letter(s, "old", 8), 1);
+	shop_close(s);
+
+	s = shop_open_quietly(NODE_A, "new", "", &shop_rollup);
+	assert_int_equal(s->sink->adopt(s->in->self, "nobody"), TALLY_SINK_STOP);
+	assert_int_equal(s->sink->adopt(s->in->self, "old"), TALLY_SINK_OK);
 	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	assert_true(s->at.lsn == at.lsn && s->at.mark == at.mark);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_dead` WHERE `line` = 'new' AND `lsn` = 7"), 1);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_dead` WHERE `line` = 'old' AND `lsn` = 8"), 1);
+	shop_close(s);
+}
+
+void test_rows_go_by_their_key(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_B, "main", "");
+	shop_must_write(s, LETTERS, letter(s, "main", 7), 1);
+	shop_close(s);
+	s = shop_open(NODE_A, "main", "");
+	for (int64_t lsn = 7; lsn < 10; lsn++)
+		shop_must_write(s, LETTERS, letter(s, "main", lsn), 1);
+	struct tally_cell *gone = arena_alloc(&s->arena, 2 * LETTERS->ncolumns * sizeof *gone);
+	memcpy(gone, letter(s, "main", 7), LETTERS->ncolumns * sizeof *gone);
+	memcpy(gone + LETTERS->ncolumns, letter(s, "main", 99), LETTERS->ncolumns * sizeof *gone);
+	struct tally_rows rows = { LETTERS, 1, letter(s, "main", 10) }, out = { LETTERS, 2, gone };
+	struct tally_batch b = {
+		.from = s->at, .to = { s->at.lsn + 1, 5 }, .rows = &rows, .nrows = 1, .gone = &out, .ngone = 1
+	};
+	struct tally_batch elsewhere = b;
+	elsewhere.from.mark++;
+	assert_int_equal(s->sink->write(s->in->self, &elsewhere), TALLY_SINK_MOVED);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_dead`"), 4);
+	assert_int_equal(s->sink->write(s->in->self, &b), TALLY_SINK_OK);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_dead` WHERE `lsn` = 7"), 1); /* the other node's */
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_dead`"), 4);
 	shop_close(s);
 }
 

@@ -150,7 +150,7 @@ static struct ship_report await(void)
 
 static struct ship_report send(void)
 {
-	ship_send(port.ship, &port.batch);
+	ship_send(port.ship, &port.batch, false);
 	return await();
 }
 
@@ -414,7 +414,7 @@ static void test_closing_ends_a_long_wait(void **state)
 	set_sail(&slow);
 	WRITES(TALLY_SINK_RECONNECT);
 	int64_t began = clock_mono_us();
-	ship_send(port.ship, &port.batch);
+	ship_send(port.ship, &port.batch, false);
 	await_calls(&script.nwrites, 1);
 	assert_false(ship_report(port.ship, &r));
 	come_home();

@@ -94,7 +94,13 @@ struct tally_batch {
 	size_t nrows;
 	const struct tally_trim *trim; /* after the rows */
 	size_t ntrim;
+
+	/* Rows that are to go, named by their key, after the rows: only the cells of key columns count, and one that is not
+	 * there is no error. None are given to a sink that does not say `deletes`. */
+	const struct tally_rows *gone;
+	size_t ngone; /* tables */
 };
+#define TALLY_BATCH_GONE 1 /* for #ifdef: this header has the two members above, and `deletes` and `adopt` below */
 
 /* Rows that are to go (retention), of every node: those with column `grain` = grain and column `bucket` < before_us;
  * in a table without a column `grain` those whose column `time` < before_us. Nobody reads them any more, so a sink may
@@ -219,6 +225,15 @@ struct tally_sink {
 	void (*read_end)(void *reader);
 	const char *(*reader_error)(void *reader);
 	void (*reader_close)(void *reader);
+
+	uint32_t deletes; /* 1 = write() heeds batch->gone */
+	uint32_t reserved;
+
+	/* This node's line was called `from` until now: its position, and its rows in every table that has a key column
+	 * `line`, go on under the line's present name, all or nothing. STOP if there is no such line, or if a line of the
+	 * present name is there already. NULL = the sink cannot. enum tally_sink_rc; position() is called next.
+	 * [the thread of position() and write()] */
+	int (*adopt)(void *self, const char *from);
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI

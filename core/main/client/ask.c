@@ -57,29 +57,81 @@ int cmd_top(struct client *c)
 	return call_print(c, arena_printf(&c->arena, "/v1/sites/%s/top%s", url_escape(&c->arena, site), path), NULL);
 }
 
-/* tally dead list [--limit N] | dead show LINE LSN IDX */
+/* Options of a command that become parameters of its path. False: argv[*i] is none of them. */
+static bool take_params(struct client *c, int *i, const char *const *params, size_t n, const char **path)
+{
+	for (size_t p = 0; p < n; p++) {
+		const char *v = option_value(c, i, arena_printf(&c->arena, "--%s", params[p]));
+		if (!v)
+			continue;
+		*path = arena_printf(&c->arena, "%s%c%s=%s", *path, strchr(*path, '?') ? '&' : '?', params[p],
+			url_escape(&c->arena, v));
+		return true;
+	}
+	return false;
+}
+
+static const char dead_usage[] =
+	"tally dead list [--line L] [--site S] [--since T] [--code N] [--limit N] [--offset N] | dead show LINE LSN IDX | "
+	"dead replay|purge LINE LSN IDX, or --line L | --all [--site S] [--since T] [--code N]";
+
+static int dead_one(struct client *c, const char *path, bool post)
+{
+	path = arena_printf(&c->arena, "%s?line=%s&lsn=%s&idx=%s", path, url_escape(&c->arena, c->argv[2]),
+		url_escape(&c->arena, c->argv[3]), url_escape(&c->arena, c->argv[4]));
+	return call_print(c, path, post ? &STR("") : NULL);
+}
+
+static int dead_many(struct client *c, const char *path, bool post)
+{
+	static const char *const params[] = { "line", "site", "since", "code", "limit", "offset" };
+	for (int i = 2; i < c->argc; i++) {
+		if (post && option_flag(c, i, "--all"))
+			path = arena_printf(&c->arena, "%s%call=1", path, strchr(path, '?') ? '&' : '?');
+		else if (!take_params(c, &i, params, post ? 4 : 6, &path))
+			return usage_error(dead_usage, c->argv[i]);
+	}
+	return call_print(c, path, post ? &STR("") : NULL);
+}
+
+/* tally dead list | show | replay | purge */
 int cmd_dead(struct client *c)
 {
+	static const struct {
+		const char *name, *path;
+		bool post, one, many;
+	} verbs[] = {
+		{ "list", "/admin/dead", false, false, true },
+		{ "show", "/admin/dead", false, true, false },
+		{ "replay", "/admin/dead/replay", true, true, true },
+		{ "purge", "/admin/dead/purge", true, true, true },
+	};
 	const char *what = c->argc > 1 ? c->argv[1] : "list";
-	if (strcmp(what, "list") == 0) {
-		const char *limit = "100";
-		for (int i = 2; i < c->argc; i++) {
-			const char *v = option_value(c, &i, "--limit");
-			if (!v)
-				return usage_error("is not an option of dead list", c->argv[i]);
-			limit = v;
-		}
-		return call_print(
-			c, arena_printf(&c->arena, "/admin/dead?limit=%s", url_escape(&c->arena, limit)), NULL);
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+		if (strcmp(what, verbs[i].name) != 0)
+			continue;
+		bool one = verbs[i].one && c->argc == 5 && c->argv[2][0] != '-';
+		if (one)
+			return dead_one(c, verbs[i].path, verbs[i].post);
+		if (verbs[i].many)
+			return dead_many(c, verbs[i].path, verbs[i].post);
 	}
-	if (strcmp(what, "show") == 0 && c->argc == 5)
-		return call_print(c,
-			arena_printf(&c->arena, "/admin/dead?line=%s&lsn=%s&idx=%s", url_escape(&c->arena, c->argv[2]),
-				url_escape(&c->arena, c->argv[3]), url_escape(&c->arena, c->argv[4])),
-			NULL);
-	if (strcmp(what, "replay") == 0 || strcmp(what, "purge") == 0) {
-		fprintf(stderr, "tally: dead %s is not implemented in this version (docs/status.md)\n", what);
-		return EXIT_USAGE;
+	return usage_error(dead_usage, what);
+}
+
+/* tally adopt LINE --from OLDNAME */
+int cmd_adopt(struct client *c)
+{
+	static const char *const params[] = { "from" };
+	const char *path = "/admin/adopt", *line = NULL;
+	for (int i = 1; i < c->argc; i++) {
+		if (take_params(c, &i, params, 1, &path))
+			continue;
+		if (c->argv[i][0] == '-' || line)
+			return usage_error("tally adopt LINE --from OLDNAME", c->argv[i]);
+		line = c->argv[i];
 	}
-	return usage_error("tally dead list [--limit N] | dead show LINE LSN IDX", what);
+	if (!line || !strchr(path, '?'))
+		return usage_error("which line, and what was it called? tally adopt LINE --from OLDNAME", "adopt");
+	return call_print(c, arena_printf(&c->arena, "%s&line=%s", path, url_escape(&c->arena, line)), &STR(""));
 }

@@ -25,7 +25,9 @@ static const struct command {
 	{ "plugins", NULL, "/admin/plugins", false,
 		"plugins and sinks: what was found, what runs, what does not and why" },
 	{ "reload", NULL, "/admin/reload", true, "read the configuration and the plugin folder again" },
-	{ "dead", cmd_dead, NULL, false, "dead letters: tally dead list | show LINE LSN IDX" },
+	{ "dead", cmd_dead, NULL, false, "dead letters: tally dead list | show | replay | purge" },
+	{ "adopt", cmd_adopt, NULL, false,
+		"give a line the tables it wrote under another name: tally adopt LINE --from OLDNAME" },
 };
 
 static const char *const not_yet[] = { "tail", "explain", "spool", "drain", "rebuild", "verify", "backup", "restore",
