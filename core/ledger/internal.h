@@ -51,8 +51,10 @@ struct ledger {
 	struct syncer syncer;
 
 	struct meter_series *sync_meter;
-	uint64_t ticket; /* of the group being built */
-	int64_t time_us; /* of the last record: never decreasing */
+	uint64_t ticket;                /* of the group being built */
+	int64_t time_us;                /* the log's clock, and the time of the last record: never decreasing */
+	int64_t ticked_us;              /* monotonic: when time_us was looked at */
+	int64_t leap_us, leap_until_us; /* how far time_us leapt lately; until when (monotonic) that matters */
 	struct group *unsynced, **unsynced_last;
 	struct ledger_request *stored_wait; /* durable, waiting for the lines */
 

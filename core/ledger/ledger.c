@@ -19,6 +19,7 @@
 #define GROUP_REQUESTS 4096
 #define TRIM_EVERY_US 1000000
 #define CARRY_US 1000000 /* counts without events reach the disk after this */
+#define LEAP_US 1000000  /* more than this beyond what the monotonic clock says is a leap */
 #define RETRY_US 250000  /* a spool that took nothing is tried again after this */
 
 /* ---- the syncer ---- */
@@ -108,11 +109,35 @@ static struct group *collect(struct ledger *l)
 	return g;
 }
 
+/* What went by at a leap of the log's clock may not be time at all (a wall clock set right, the time between two runs),
+ * so for as long as the spool retains it does not count against what is retained. */
+static void note_leap(struct ledger *l, int64_t leap_us)
+{
+	int64_t retain_us = l->conf->spool.retain_us;
+	l->leap_us += leap_us;
+	l->leap_until_us = retain_us < INT64_MAX - l->ticked_us ? l->ticked_us + retain_us : INT64_MAX;
+	if (l->running)
+		log_warn("ledger", "the clock leapt forward by %lld s", (long long)(leap_us / 1000000));
+}
+
+/* The log's clock is the wall's but never goes back: where the wall was set back it goes on at half its pace until the
+ * wall has caught up, so that whatever is timed by it still ends. */
 static void tick_clock(struct ledger *l)
 {
-	int64_t now = clock_wall_us();
-	if (now > l->time_us)
-		l->time_us = now;
+	int64_t wall = clock_wall_us(), mono = clock_mono_us();
+	int64_t passed = mono - l->ticked_us, before = l->time_us;
+	l->ticked_us = mono;
+	l->time_us = wall > before ? wall : before + passed / 2;
+	if (before && l->time_us - before - passed >= LEAP_US)
+		note_leap(l, l->time_us - before - passed);
+}
+
+/* The clock by which retained segments go. */
+static int64_t retain_clock(struct ledger *l)
+{
+	if (l->ticked_us >= l->leap_until_us)
+		l->leap_us = 0;
+	return l->time_us - l->leap_us;
 }
 
 static const char *refusal_of(int rc)
@@ -219,7 +244,7 @@ static void housekeeping(struct ledger *l, int64_t now)
 		return;
 	l->trimmed_at_us = now;
 	tick_clock(l);
-	spool_trim(l->spool, lowest_needed(l), l->time_us);
+	spool_trim(l->spool, lowest_needed(l), retain_clock(l));
 	flush_carried(l);
 }
 
@@ -240,18 +265,8 @@ static void recall_all(struct ledger *l, struct plug_chain *chain)
 	spool_reader_close(r);
 }
 
-static void take_reload(struct ledger *l)
+static void take_pipeline(struct ledger *l, struct plug_set *set, const struct conf *conf)
 {
-	pthread_mutex_lock(&l->lock);
-	struct plug_set *set = l->next_plugins;
-	const struct conf *conf = l->next_conf;
-	l->next_plugins = NULL;
-	pthread_mutex_unlock(&l->lock);
-	if (!set || l->unsynced) {
-		if (set)
-			ledger_reload(l, set, conf); /* what is under way is settled first */
-		return;
-	}
 	struct plug_chain *chain;
 	char why[512];
 	if (plug_chain_open(set, conf, TALLY_LEDGER, l, false, &chain, why)) {
@@ -263,7 +278,33 @@ static void take_reload(struct ledger *l)
 	plug_chain_close(l->chain);
 	l->chain = chain;
 	l->plugins = set;
+}
+
+/* Assumes: what is under way is settled. Instances that nothing changes for stay as they are: reading the spool again
+ * to them would keep every sender waiting. */
+static void take_reload(struct ledger *l)
+{
+	pthread_mutex_lock(&l->lock);
+	struct plug_set *set = l->next_plugins;
+	const struct conf *conf = l->next_conf;
+	pthread_mutex_unlock(&l->lock);
+	if (!set)
+		return;
+	if (!plug_chain_is_like(l->chain, set))
+		take_pipeline(l, set, conf);
 	l->conf = conf;
+	pthread_mutex_lock(&l->lock);
+	if (l->next_plugins == set)
+		l->next_plugins = NULL;
+	pthread_mutex_unlock(&l->lock);
+}
+
+bool ledger_is_reloading(struct ledger *l)
+{
+	pthread_mutex_lock(&l->lock);
+	bool waiting = l->next_plugins != NULL;
+	pthread_mutex_unlock(&l->lock);
+	return waiting;
 }
 
 void ledger_reload(struct ledger *l, struct plug_set *plugins, const struct conf *conf)
@@ -286,7 +327,9 @@ static void *ledger_main(void *arg)
 {
 	struct ledger *l = arg;
 	while (!atomic_load(&l->quit) || !is_idle(l)) {
-		struct group *g = collect(l);
+		/* a reload waits for what is under way: until then nothing is begun, or under load its moment never comes */
+		bool must_settle = l->unsynced && ledger_is_reloading(l);
+		struct group *g = must_settle ? NULL : collect(l);
 		if (!g)
 			gate_wait(l->gate, l->stored_wait ? 20000 : 250000);
 		tick_clock(l);
@@ -295,7 +338,8 @@ static void *ledger_main(void *arg)
 			process_group(l, g);
 		ask_sync(l);
 		housekeeping(l, clock_mono_us());
-		take_reload(l);
+		if (!l->unsynced)
+			take_reload(l);
 	}
 	flush_carried(l);
 	return NULL;
@@ -364,6 +408,7 @@ int ledger_open(const struct ledger_options *opt, struct ledger **out, char why[
 	MUST(l != NULL);
 	l->conf = opt->conf;
 	l->plugins = opt->plugins;
+	l->ticked_us = clock_mono_us();
 	l->sync_meter = meter_get(M_SPOOL_SYNC, STR(""), STR(""), STR(""));
 	l->ring = ring_open(RING_SLOTS);
 	l->gate = gate_open();

@@ -146,9 +146,12 @@ const struct ledger_dead *ledger_dead(const struct ledger *l);
 
 struct spool *ledger_spool(struct ledger *l);
 
-/* [any thread] a new pipeline: the ledger opens its chain from this set before its next group. The ids that the old
- * instances knew are recalled from the spool into the new ones. */
+/* [any thread] a new pipeline: the ledger opens its chain from this set before its next group. If anything has changed for the ledger's
+ * plugins, the ids that the old instances knew are recalled from the spool into the new ones. */
 void ledger_reload(struct ledger *l, struct plug_set *plugins, const struct conf *conf);
+
+/* [any thread] a reload has not been taken yet. */
+bool ledger_is_reloading(struct ledger *l);
 
 /* Answers what was posted, syncs, joins the threads. Doors must have stopped posting. What is durable stays readable
  * until ledger_close(). */

@@ -4,6 +4,7 @@
 #ifndef MAIN_DAEMON_H
 #define MAIN_DAEMON_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "conf/conf.h"
@@ -40,12 +41,16 @@ struct daemon {
 	struct lane *lanes[LANES_MAX + 1]; /* the last one is the admin socket's */
 	size_t nlanes;
 	int64_t began_us;
+	_Atomic bool stopping;
 	char why[512]; /* of the part that could not be opened */
 
 	pthread_mutex_t reload_lock;
 	struct retired
 		*retired; /* what reloads replaced: requests and hooks may still look at it, so it goes at the end */
 };
+
+/* Before daemon_open(): a TERM while it opens ends the process at once, a HUP is kept until it runs. */
+void daemon_signals(void);
 
 /* Opens everything in order; on failure what was opened is closed again. 0 or 1 (said on the log). */
 int daemon_open(struct daemon *d);

@@ -12,14 +12,15 @@
 
 #define TAKE_TRIES 400 /* times 5 ms */
 
-/* Opens and closes a chain of every station, so that a plugin that cannot run is known before anything is taken. */
+/* Opens and closes a chain of every station, so that a plugin that cannot run is known before anything is taken: one
+ * that the configuration names is a reason to take nothing. */
 static int try_chains(struct plug_set *set, const struct conf *c, char why[512])
 {
-	static const enum tally_station stations[] = { TALLY_LINE, TALLY_DESK };
+	static const enum tally_station stations[] = { TALLY_LEDGER, TALLY_LINE, TALLY_DESK };
 	int rc = 0;
 	for (size_t i = 0; !rc && i < sizeof stations / sizeof *stations; i++) {
 		struct plug_chain *chain;
-		rc = plug_chain_open(set, c, stations[i], NULL, false, &chain, why);
+		rc = plug_chain_open(set, c, stations[i], NULL, true, &chain, why);
 		if (!rc)
 			plug_chain_close(chain);
 	}
@@ -51,11 +52,12 @@ static int load(struct daemon *d, struct conf **conf, struct plug_set **set, cha
 	return rc ? rc : try_chains(*set, *conf, why);
 }
 
-/* The stations take it between two groups or batches, which is a matter of milliseconds unless a store hangs. */
+/* The stations take it between two groups or batches, which is a matter of milliseconds unless a store hangs. The end
+ * of the daemon does not wait for that. */
 static void wait_for_stations(struct daemon *d)
 {
-	for (int i = 0; i < TAKE_TRIES; i++) {
-		bool waiting = false;
+	for (int i = 0; i < TAKE_TRIES && !atomic_load(&d->stopping); i++) {
+		bool waiting = ledger_is_reloading(d->ledger);
 		for (size_t k = 0; k < d->nlines; k++)
 			waiting |= line_is_reloading(d->lines[k]);
 		waiting |= desk_is_reloading(d->desk);

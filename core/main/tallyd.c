@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/seam.h"
 #include "main/daemon.h"
@@ -11,11 +12,16 @@
 
 static int arm_seams(void)
 {
-	const char *spec = getenv("TALLY_FAULT");
-	if (!spec || seam_arm(spec) == 0)
-		return 0;
-	fprintf(stderr, "tallyd: TALLY_FAULT cannot be read: %s\n", spec);
-	return 2;
+	const char *spec = getenv("TALLY_FAULT"), *clock = getenv("TALLY_FAULT_CLOCK");
+	if (spec && seam_arm(spec) != 0) {
+		fprintf(stderr, "tallyd: TALLY_FAULT cannot be read: %s\n", spec);
+		return 2;
+	}
+	if (clock && clock_arm(clock) != 0) {
+		fprintf(stderr, "tallyd: TALLY_FAULT_CLOCK names no file that can be read: %s\n", clock);
+		return 2;
+	}
+	return 0;
 }
 
 static int load(struct daemon *d)
@@ -46,6 +52,7 @@ int main(int argc, char **argv)
 		return show_plugins(d.conf);
 	if (d.args.check)
 		return show_check(d.conf);
+	daemon_signals();
 	log_setup((enum log_level)d.conf->log.level, (enum log_format)d.conf->log.format);
 	rc = arm_seams();
 	if (rc || daemon_open(&d))

@@ -100,6 +100,7 @@ int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station
 {
 	struct plug_chain *ch = calloc(1, sizeof *ch);
 	MUST(ch != NULL);
+	ch->station = station;
 	ch->in = calloc(s->nstages + 1, sizeof(struct tally_instance *));
 	MUST(ch->in != NULL);
 	for (size_t i = 0; i < s->nstages; i++) {
@@ -140,4 +141,30 @@ void plug_chain_close(struct plug_chain *ch)
 size_t plug_chain_len(const struct plug_chain *ch)
 {
 	return ch->n;
+}
+
+static bool same_value(const struct conf_value *a, const struct conf_value *b)
+{
+	return a->i == b->i && a->d == b->d && (a->s == b->s || (a->s && b->s && strcmp(a->s, b->s) == 0));
+}
+
+static bool same_stage(const struct plug_stage *a, const struct plug_stage *b)
+{
+	bool same = a->plugin == b->plugin && a->nvalues == b->nvalues;
+	for (size_t i = 0; same && i < a->nvalues; i++)
+		same = same_value(&a->values[i], &b->values[i]);
+	return same;
+}
+
+bool plug_chain_is_like(const struct plug_chain *ch, const struct plug_set *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->nstages; i++) {
+		if (!hooks_at(s->stages[i].plugin, ch->station))
+			continue;
+		if (n == ch->n || !same_stage(ch->in[n]->stage, &s->stages[i]))
+			return false;
+		n++;
+	}
+	return n == ch->n;
 }

@@ -79,6 +79,8 @@ must_check int plug_chain_open(struct plug_set *s, const struct conf *c, enum ta
  * the services of the owner, which must know by the request's id that it holds nothing any more. */
 void plug_chain_close(struct plug_chain *ch);
 size_t plug_chain_len(const struct plug_chain *ch);
+/* Whether a chain opened from this set at the same station would have the same plugins with the same options. */
+bool plug_chain_is_like(const struct plug_chain *ch, const struct plug_set *s);
 
 /* Why the last DROP or REFUSE came, as the plugin said with host->reason(). */
 struct plug_verdict {

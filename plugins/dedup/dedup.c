@@ -18,6 +18,7 @@ struct dedup {
 	const struct tally_host *host;
 	struct tally_instance *in;
 	int64_t window_us;
+	int64_t now_us, received_us; /* the clock of the window; the log's clock at the event before */
 	struct ids *ids;
 	struct pending pending;
 	uint64_t told; /* of ids pushed out, how many are counted */
@@ -40,6 +41,19 @@ static struct ids_key key_of(const struct dedup *d, const struct tally_event *ev
 	memcpy(bytes + sizeof site + site, ev->id.ptr, ev->id.len);
 	d->host->hash_keyed128(bytes, sizeof site + site + ev->id.len, two);
 	return (struct ids_key){ two[0], two[1] };
+}
+
+/* The window's clock goes with the log's, but one step of it counts for at most this share of a window: a wall clock that
+ * is set right by an hour must not make an id forgotten that came a second ago. */
+#define STEPS_LEAST 10
+
+static int64_t tick(struct dedup *d, int64_t received_us)
+{
+	int64_t step = received_us - d->received_us, most = d->window_us / STEPS_LEAST + 1;
+	d->received_us = received_us;
+	if (step > 0)
+		d->now_us += step < most ? step : most;
+	return d->now_us;
 }
 
 /* The number under which this key is known and still within the window, else 0. */
@@ -78,9 +92,10 @@ static int admit(void *self, uint64_t ticket, const struct tally_event *ev)
 {
 	struct dedup *d = self;
 	struct ids_key key = key_of(d, ev);
-	if (known(d, key, ev->received_us))
+	int64_t now_us = tick(d, ev->received_us);
+	if (known(d, key, now_us))
 		return TALLY_DUPLICATE;
-	uint64_t number = remember(d, key, ev->received_us);
+	uint64_t number = remember(d, key, now_us);
 	if (number && !pending_add(&d->pending, ticket, number)) {
 		ids_drop(d->ids, number); /* what could not be forgotten again is not remembered */
 		number = 0;
@@ -110,8 +125,9 @@ static void recall(void *self, const struct tally_event *ev)
 {
 	struct dedup *d = self;
 	struct ids_key key = key_of(d, ev);
-	if (!known(d, key, ev->received_us))
-		remember(d, key, ev->received_us);
+	int64_t now_us = tick(d, ev->received_us);
+	if (!known(d, key, now_us))
+		remember(d, key, now_us);
 }
 
 static void dedup_close(void *self)

@@ -69,3 +69,7 @@ check_PROGRAMS += tests/plug/test_rollup_data
 tests_plug_test_rollup_data_SOURCES = tests/plug/test_rollup_data.c
 tests_plug_test_rollup_data_CPPFLAGS = $(built_so_cppflags)
 EXTRA_tests_plug_test_rollup_data_DEPENDENCIES = plugins/rollup.la
+
+check_PROGRAMS += tests/plug/test_ledger
+tests_plug_test_ledger_SOURCES = tests/plug/test_ledger.c
+EXTRA_tests_plug_test_ledger_DEPENDENCIES = plugins/dedup.la

@@ -38,6 +38,18 @@ static int admit(struct fake *f, uint64_t ticket, const char *site, const char *
 	return f->plugin->admit(f->self, ticket, &ev);
 }
 
+/* Other events, so that no step of the clock is longer than the window counts; the next event is to come at `to`. */
+static void pass_time(struct fake *f, int64_t from, int64_t to)
+{
+	static unsigned n;
+	char id[24];
+	for (int64_t at = from; at < to; at += WINDOW / 10) {
+		snprintf(id, sizeof id, "other %u", n++);
+		assert_int_equal(admit(f, 1000000 + n, "shop", id, at), TALLY_PASS);
+		f->plugin->settle(f->self, 1000000 + n, 1);
+	}
+}
+
 static void the_second_of_two_ids_is_a_duplicate(void **state)
 {
 	(void)state;
@@ -84,9 +96,11 @@ static void the_window_ends_to_the_microsecond(void **state)
 	struct fake f;
 	open_dedup(&f);
 	assert_int_equal(admit(&f, 1, "shop", "a", 100), TALLY_PASS);
+	pass_time(&f, 100, 100 + WINDOW - 1);
 	assert_int_equal(admit(&f, 2, "shop", "a", 100 + WINDOW - 1), TALLY_DUPLICATE);
 	assert_int_equal(admit(&f, 3, "shop", "a", 100 + WINDOW), TALLY_PASS);
 	/* and begins anew with the one taken */
+	pass_time(&f, 100 + WINDOW, 100 + 2 * WINDOW - 1);
 	assert_int_equal(admit(&f, 4, "shop", "a", 100 + 2 * WINDOW - 1), TALLY_DUPLICATE);
 	fake_close(&f);
 }
@@ -97,7 +111,9 @@ static void a_duplicate_does_not_lengthen_the_window(void **state)
 	struct fake f;
 	open_dedup(&f);
 	assert_int_equal(admit(&f, 1, "shop", "a", 0), TALLY_PASS);
+	pass_time(&f, 0, WINDOW / 2);
 	assert_int_equal(admit(&f, 2, "shop", "a", WINDOW / 2), TALLY_DUPLICATE);
+	pass_time(&f, WINDOW / 2, WINDOW);
 	assert_int_equal(admit(&f, 3, "shop", "a", WINDOW), TALLY_PASS);
 	fake_close(&f);
 }
@@ -143,10 +159,37 @@ static void a_restart_remembers_from_the_spool(void **state)
 	open_dedup(&f);
 	struct tally_event old = event_of("shop", "old", 0), young = event_of("shop", "young", WINDOW);
 	f.plugin->recall(f.self, &old);
+	for (int64_t at = WINDOW / 10; at < WINDOW; at += WINDOW / 10) {
+		char id[24];
+		snprintf(id, sizeof id, "%lld", (long long)at);
+		struct tally_event between = event_of("shop", id, at);
+		f.plugin->recall(f.self, &between);
+	}
 	f.plugin->recall(f.self, &young);
 	f.plugin->recall(f.self, &young);
 	assert_int_equal(admit(&f, 1, "shop", "old", WINDOW + 5), TALLY_PASS);
 	assert_int_equal(admit(&f, 1, "shop", "young", WINDOW + 5), TALLY_DUPLICATE);
+	fake_close(&f);
+}
+
+/* A step of the wall clock is no time that has passed: an id of a second ago is still known behind it. */
+static void a_leap_of_the_clock_forgets_nothing(void **state)
+{
+	(void)state;
+	struct fake f;
+	open_dedup(&f);
+	int64_t now = 1700000000 * SECOND;
+	assert_int_equal(admit(&f, 1, "shop", "a", now), TALLY_PASS);
+	now += 3600 * SECOND;
+	assert_int_equal(admit(&f, 2, "shop", "a", now), TALLY_DUPLICATE);
+	now += INT64_C(400000000) * SECOND; /* past 2038 */
+	assert_int_equal(admit(&f, 3, "shop", "a", now), TALLY_DUPLICATE);
+	/* the clock stands: nothing is forgotten, nothing is amiss */
+	assert_int_equal(admit(&f, 4, "shop", "b", now), TALLY_PASS);
+	assert_int_equal(admit(&f, 5, "shop", "b", now), TALLY_DUPLICATE);
+	/* and time that really passes still ends the window */
+	pass_time(&f, now, now + WINDOW);
+	assert_int_equal(admit(&f, 6, "shop", "a", now + WINDOW), TALLY_PASS);
 	fake_close(&f);
 }
 
@@ -241,6 +284,7 @@ int main(void)
 		cmocka_unit_test(after_a_failed_sync_a_retry_is_taken),
 		cmocka_unit_test(what_a_later_plugin_refused_is_forgotten),
 		cmocka_unit_test(a_restart_remembers_from_the_spool),
+		cmocka_unit_test(a_leap_of_the_clock_forgets_nothing),
 		cmocka_unit_test(a_window_longer_than_the_spool_keeps_is_refused),
 		cmocka_unit_test(past_its_memory_the_oldest_go_first),
 		cmocka_unit_test(many_ids_against_a_list),
