@@ -47,8 +47,18 @@ struct batch {
 enum line_state {
 	LINE_ASKING,  /* the ship was asked for the store's position */
 	LINE_READING, /* at work */
-	LINE_BURYING, /* a DEAD record is on its way to the disk */
+	LINE_BURYING, /* DEAD records are on their way to the disk */
 	LINE_STOPPED, /* an operator must act; asks again now and then */
+};
+
+/* LINE_BURYING: a DEAD record for each refused row, one after the other. */
+struct funeral {
+	const struct ship_refused *refused; /* the ship's, which lies idle meanwhile */
+	size_t n, done;
+	const struct batch *batch; /* that they are of */
+	struct ledger_request request;
+	char head[512];
+	_Atomic bool answered;
 };
 
 struct line {
@@ -73,14 +83,11 @@ struct line {
 	int64_t moved_horizon_us[TALLY_GRAINS]; /* what batches since then have moved the grain horizons to */
 	struct batch batches[2];
 	struct batch *filling, *flying; /* flying NULL: the ship is idle */
-	size_t buried;                  /* dead letters since the last commit */
 	struct spool_record held;       /* read and not staged: a LETTERS record that waits for empty hands */
 	bool holding;
 	struct table dead; /* what the ledger knows as dead of ours: lsn and idx -> const struct ledger_dead */
 	const struct ledger_dead *dead_seen;
-	struct ledger_request burial;
-	char burial_head[512];
-	_Atomic bool burial_done;
+	struct funeral funeral;
 
 	pthread_mutex_t lock; /* what other threads see: */
 	struct table terms;   /* site -> struct site_terms, as stored */
@@ -125,6 +132,11 @@ bool letters_are_ours(const struct line *l, const struct spool_record *rec);
 /* Assumes: nothing is in hand. 0, or the -errno of a store that does not tell which letters it has. */
 must_check int letters_stage(struct line *l, const struct spool_record *rec);
 void letters_committed(struct line *l, const struct batch *b); /* lock held */
+
+/* bury.c: refused rows become dead letters; then the line starts over. */
+void bury_begin(struct line *l, const struct ship_report *rep);
+/* False: nothing has changed. True: all are buried, or cannot be. */
+bool bury_step(struct line *l);
 
 /* horizon.c */
 int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "line/internal.h"
@@ -14,7 +13,6 @@
 
 #define IDLE_US 500000
 #define ASK_AGAIN_US 30000000 /* a line that stopped looks again after this */
-#define BAD_ROWS_MIN 5        /* fewer bad rows than this between two commits are never a schema error */
 
 /* ---- trouble: what stands, in words, for /readyz and the log ---- */
 
@@ -45,7 +43,8 @@ static void tell_ledger(struct line *l)
 	ledger_line_moved(l->opt.ledger);
 }
 
-static void ask(struct line *l)
+/* Both batches and the state of all stages are thrown away. */
+static void forget(struct line *l)
 {
 	l->state = LINE_ASKING;
 	l->flying = NULL;
@@ -54,6 +53,11 @@ static void ask(struct line *l)
 	l->filling = &l->batches[0];
 	l->holding = false;
 	plug_reset(l->chain);
+}
+
+static void ask(struct line *l)
+{
+	forget(l);
 	ship_ask_position(l->ship);
 }
 
@@ -136,71 +140,11 @@ static void committed(struct line *l)
 	struct batch *b = l->flying;
 	l->flying = NULL;
 	l->position = b->to;
-	l->buried = 0;
 	view_publish(l, b);
 	meter_commit(l, b);
 	batch_reset(b);
 	spool_reader_hold(l->reader, l->position.lsn);
 	tell_ledger(l);
-}
-
-static void burial_over(struct ledger_request *rq)
-{
-	struct line *l = rq->user;
-	atomic_store(&l->burial_done, true);
-	gate_knock(l->gate);
-}
-
-/* u32 0 is the ledger's; here: u16 name bytes, name, lsn, idx, code, u16 message bytes, message */
-static size_t burial_payload(struct line *l, const struct tally_cell *row, const struct ship_report *rep)
-{
-	char *p = l->burial_head;
-	size_t name = strlen(l->opt.sink->name), words = strlen(rep->message);
-	put_u16(p, (uint16_t)name);
-	memcpy(p + 2, l->opt.sink->name, name);
-	p += 2 + name;
-	put_u64(p, (uint64_t)row[EVC_LSN].v.i);
-	put_u32(p + 8, (uint32_t)row[EVC_IDX].v.i);
-	put_u32(p + 12, (uint32_t)rep->code);
-	put_u16(p + 16, (uint16_t)words);
-	memcpy(p + 18, rep->message, words);
-	return (size_t)(p + 18 + words - l->burial_head);
-}
-
-static void bury(struct line *l, const struct ship_report *rep)
-{
-	const struct tally_rows *rows = &l->flying->wire.rows[rep->rows_index];
-	if (rows->table != l->opt.schema->tables[SCHEMA_EVENT]) {
-		char words[400];
-		snprintf(words, sizeof words,
-			"the store refuses a row of %s (%d: %s): the schema is not ours; nothing is lost",
-			rows->table->name, rep->code, rep->message);
-		stop(l, words);
-		return;
-	}
-	bool letters =
-		l->flying->letters.lsn; /* known as bad: that they are refused again tells nothing of the schema */
-	if (!letters && ++l->buried > BAD_ROWS_MIN && l->buried * 100 > l->flying->events) {
-		stop(l, "more than 1 % of the rows are refused: that is a schema error, not bad events; see the log");
-		l->buried = 0;
-		return;
-	}
-	const struct tally_cell *row = rows->cells + rep->row * rows->table->ncolumns;
-	log_warn("line", "%s: event lsn %lld idx %lld becomes a dead letter (%d: %s)", l->opt.sink->name,
-		(long long)row[EVC_LSN].v.i, (long long)row[EVC_IDX].v.i, rep->code, rep->message);
-	l->burial = (struct ledger_request){
-		.kind = LEDGER_DEAD,
-		.ack = CONF_ACK_DURABLE,
-		.door = "line",
-		.done = burial_over,
-		.user = l,
-	};
-	l->burial.head = str_make(l->burial_head, burial_payload(l, row, rep));
-	atomic_store(&l->burial_done, false);
-	l->state = LINE_BURYING;
-	l->flying = NULL;
-	if (!ledger_post(l->opt.ledger, &l->burial))
-		atomic_store(&l->burial_done, true); /* ring full: the row is refused again and comes back here */
 }
 
 static void take_report(struct line *l, const struct ship_report *rep)
@@ -213,15 +157,12 @@ static void take_report(struct line *l, const struct ship_report *rep)
 		committed(l);
 		return;
 	case SHIP_REWIND:
-		if (l->state != LINE_ASKING) {
-			ask(l);
-			return;
-		}
+		forget(l);
 		keep_meta(l, rep->meta);
 		start_at(l, rep->position);
 		return;
 	case SHIP_BAD_ROW:
-		bury(l, rep);
+		bury_begin(l, rep);
 		return;
 	case SHIP_CLOSED:
 		return;
@@ -339,9 +280,9 @@ static void step(struct line *l)
 	struct ship_report rep;
 	if (ship_report(l->ship, &rep))
 		take_report(l, &rep);
-	if (l->state == LINE_BURYING && atomic_load(&l->burial_done))
+	if (l->state == LINE_BURYING && bury_step(l))
 		ask(l);
-	if (l->state == LINE_STOPPED && clock_mono_us() >= l->ask_at_us)
+	if (l->state == LINE_STOPPED && (clock_mono_us() >= l->ask_at_us || atomic_exchange(&l->flush_now, false)))
 		ask(l);
 	if (!l->filling->dirty)
 		take_reload(l); /* the stages are empty between two batches */
@@ -357,7 +298,8 @@ static bool may_end(const struct line *l)
 		return false;
 	bool idle = l->state == LINE_READING && !l->flying && !l->filling->dirty &&
 		    l->cursor >= spool_durable(ledger_spool(l->opt.ledger));
-	return idle || clock_mono_us() >= atomic_load(&l->drain_until_us);
+	bool lent = l->state == LINE_BURYING && !atomic_load(&l->funeral.answered); /* the ledger has our request */
+	return idle || (!lent && clock_mono_us() >= atomic_load(&l->drain_until_us));
 }
 
 static void *line_main(void *arg)
@@ -433,7 +375,7 @@ void line_reload(struct line *l, struct plug_set *plugins, const struct conf *co
 	l->next_plugins = plugins;
 	l->next_conf = conf;
 	pthread_mutex_unlock(&l->lock);
-	gate_knock(l->gate);
+	line_flush(l); /* whatever stands may have been mended */
 }
 
 bool line_is_reloading(struct line *l)

@@ -79,7 +79,7 @@ void adopt_if_asked(struct ship *s)
 	pthread_mutex_unlock(&s->stats_lock);
 	if (!asked)
 		return;
-	ship_host_clear(s->in);
+	ship_host_clear(s->in, 0);
 	int rc = s->in->sink->adopt(s->in->self, from);
 	if (rc == TALLY_SINK_OK)
 		log_info(s->in->room, "goes on with what was the line %s until now", from);

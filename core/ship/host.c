@@ -90,6 +90,26 @@ int ship_host_fail(struct tally_sink_instance *in, int rc, int code, const char 
 	return rc;
 }
 
+/* False: no more of them. */
+static bool add_refusal(struct tally_sink_instance *in)
+{
+	struct ship_refusals *r = &in->refusals;
+	const struct ship_failure *f = &in->failure;
+	if (r->n >= r->allowed) {
+		r->too_many = true;
+		return false;
+	}
+	if (r->n == r->cap) {
+		r->cap = r->cap ? r->cap * 2 : 16;
+		r->rows = realloc(r->rows, r->cap * sizeof *r->rows);
+		MUST(r->rows != NULL);
+	}
+	struct ship_refused *row = &r->rows[r->n++];
+	*row = (struct ship_refused){ .rows_index = f->rows_index, .row = f->row, .code = f->code };
+	memcpy(row->message, f->message, sizeof row->message);
+	return true;
+}
+
 __attribute__((format(printf, 5, 6))) static int host_bad_row(
 	struct tally_sink_instance *in, size_t rows_index, size_t row, int code, const char *fmt, ...)
 {
@@ -99,7 +119,7 @@ __attribute__((format(printf, 5, 6))) static int host_bad_row(
 	va_end(ap);
 	in->failure.rows_index = rows_index;
 	in->failure.row = row;
-	return TALLY_SINK_BAD_ROW;
+	return add_refusal(in) ? TALLY_SINK_BAD_ROW : TALLY_SINK_STOP;
 }
 
 /* ---- who and what ---- */
@@ -178,14 +198,18 @@ static const struct tally_sink_host table = {
 
 /* ---- instances ---- */
 
-void ship_host_clear(struct tally_sink_instance *in)
+void ship_host_clear(struct tally_sink_instance *in, size_t allowed)
 {
 	in->failure = (struct ship_failure){ 0 };
+	in->refusals.n = 0;
+	in->refusals.too_many = false;
+	in->refusals.allowed = allowed;
 }
 
 static void destroy(struct tally_sink_instance *in)
 {
 	arena_free(&in->arena);
+	free(in->refusals.rows);
 	free(in);
 }
 

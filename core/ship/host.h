@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "conf/plugopt.h"
 #include "ship/schema.h"
+#include "ship/ship.h"
 
 #define SHIP_MESSAGE_BYTES 256
 
@@ -21,6 +22,14 @@ struct ship_failure {
 	int rc, code;
 	size_t rows_index, row; /* BAD_ROW */
 	char message[SHIP_MESSAGE_BYTES];
+};
+
+/* The rows refused since ship_host_clear(). More of them than `allowed` are not written down: the sink is told to stop
+ * looking for more. */
+struct ship_refusals {
+	struct ship_refused *rows;
+	size_t n, cap, allowed;
+	bool too_many;
 };
 
 struct tally_sink_instance {
@@ -33,6 +42,7 @@ struct tally_sink_instance {
 	const struct conf_value *options;
 	size_t noptions;
 	struct ship_failure failure;
+	struct ship_refusals refusals;
 	void *self; /* the sink's own; NULL until opened */
 };
 
@@ -41,8 +51,8 @@ must_check int ship_host_open(const struct tally_sink *sink, const struct conf_s
 	const struct schema *schema, const char *node_uuid, struct tally_sink_instance **out, char why[512]);
 void ship_host_close(struct tally_sink_instance *in);
 
-/* Before a call into the sink: nothing has been said yet. */
-void ship_host_clear(struct tally_sink_instance *in);
+/* Before a call into the sink: nothing has been said yet, and at most so many rows may be refused. */
+void ship_host_clear(struct tally_sink_instance *in, size_t allowed);
 
 /* For the core's own findings about a store, in the same words and place as the sink's. Returns rc. */
 int ship_host_fail(struct tally_sink_instance *in, int rc, int code, const char *fmt, ...)

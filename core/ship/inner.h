@@ -16,6 +16,11 @@
 
 enum adopt_state { ADOPT_NONE, ADOPT_ASKED, ADOPT_DONE };
 
+/* Rows of events and how many of them were refused, lately: halved now and then. */
+struct refusal_record {
+	uint64_t stored, refused;
+};
+
 enum job { JOB_NONE, JOB_POSITION, JOB_BATCH };
 
 struct ship {
@@ -36,8 +41,10 @@ struct ship {
 	struct arena meta_arena[2]; /* the one in use stays until the next REWIND report */
 	unsigned meta_at;
 	uint64_t random;
-	unsigned failures;                 /* in a row */
-	uint64_t rows_recent, dead_recent; /* halved now and then: is it the data or the schema? */
+	unsigned failures; /* since the last commit, or since the position was found if no write has failed since */
+	bool owed;         /* a write failed: only a commit ends the trouble */
+	struct refusal_record recent;
+	struct ship_refused *refused; /* of the last report */
 	int logged_code, logged_rc;
 	struct meter_series *retries[TALLY_SINK_CLASSES], *recovered, *up;
 
@@ -55,6 +62,15 @@ static inline bool ship_closing(const struct ship *s)
 	return atomic_load_explicit(&s->closing, memory_order_relaxed);
 }
 
+/* ---- refusal.c [the ship's thread]: are these bad events, or is the schema wrong? ---- */
+
+/* How many rows of a batch may be refused, given what was refused before. */
+size_t refusal_allowance(const struct refusal_record *r, const struct tally_batch *b);
+/* What write() came to, after it returned BAD_ROW or STOP: BAD_ROW only if each refused row may be a dead letter. */
+int refusal_judge(struct tally_sink_instance *in, const struct tally_batch *b, int rc);
+void refusal_count(struct refusal_record *r, size_t refused);
+void refusal_count_stored(struct refusal_record *r, const struct tally_batch *b);
+
 /* ---- job.c [the ship's thread] ---- */
 
 /* Each tries until it is certain what the store holds. out comes as SHIP_CLOSED and stays so if the ship is closed. */
@@ -70,6 +86,8 @@ void adopt_if_asked(struct ship *s);
 void news_open(struct ship *s);
 void news_failure(struct ship *s, int rc);
 void news_success(struct ship *s);
+/* The store was reached again; whether it also takes what it refused to take shows the next write. */
+void news_reached(struct ship *s);
 void news_stored(struct ship *s, const struct tally_batch *b, int64_t took_us, bool recovered);
 
 /* Rows of all tables. */

@@ -42,7 +42,7 @@ static int look_up(struct ship *s, struct tally_position *at, const struct meta 
 {
 	struct arena *a = &s->meta_arena[!s->meta_at];
 	adopt_if_asked(s);
-	ship_host_clear(s->in);
+	ship_host_clear(s->in, 0);
 	arena_reset(a);
 	int rc = known_class(s, s->in->sink->position(s->in->self, at));
 	if (rc == TALLY_SINK_OK)
@@ -59,30 +59,13 @@ static bool find_position(struct ship *s, struct tally_position *at, const struc
 		if (!pause_after(s, rc))
 			return false;
 	}
-	if (!ship_closing(s))
+	if (ship_closing(s))
+		return false;
+	if (s->owed)
+		news_reached(s);
+	else
 		news_success(s);
-	return !ship_closing(s);
-}
-
-/* A refused row is a dead letter only if it is an event's own and such rows are rare: else the schema is wrong, and
- * nothing is to die of that. */
-static int judge_bad_row(struct ship *s, const struct tally_batch *b)
-{
-	struct ship_failure *f = &s->in->failure;
-	if (f->rc != TALLY_SINK_BAD_ROW || f->rows_index >= b->nrows || f->row >= b->rows[f->rows_index].n)
-		return ship_host_fail(s->in, TALLY_SINK_STOP, f->code, "the sink refused a row and did not say which");
-	char words[SHIP_MESSAGE_BYTES];
-	memcpy(words, f->message, sizeof words);
-	if (!b->rows[f->rows_index].table->insert_only)
-		return ship_host_fail(s->in, TALLY_SINK_STOP, f->code, "%s refused a row it must take: %s",
-			b->rows[f->rows_index].table->name, words);
-	if (s->letters)
-		return TALLY_SINK_BAD_ROW;
-	if (s->dead_recent >= 10 && (s->dead_recent + 1) * 100 > s->rows_recent + batch_rows(b))
-		return ship_host_fail(
-			s->in, TALLY_SINK_STOP, f->code, "more than 1 %% of the rows are refused: %s", words);
-	s->dead_recent++;
-	return TALLY_SINK_BAD_ROW;
+	return true;
 }
 
 /* Writes until it is committed or something else is certain. */
@@ -90,15 +73,15 @@ static int write_with_retries(struct ship *s, const struct tally_batch *b)
 {
 	for (unsigned tries = 0;; tries++) {
 		int64_t began = clock_mono_us();
-		ship_host_clear(s->in);
+		ship_host_clear(s->in, s->letters ? SIZE_MAX : refusal_allowance(&s->recent, b));
 		int rc = known_class(s, s->in->sink->write(s->in->self, b));
 		if (rc == TALLY_SINK_OK) {
 			news_stored(s, b, clock_mono_us() - began, false);
-			news_success(s);
 			return rc;
 		}
-		if (rc == TALLY_SINK_BAD_ROW)
-			rc = judge_bad_row(s, b);
+		if (rc == TALLY_SINK_BAD_ROW || rc == TALLY_SINK_STOP)
+			rc = refusal_judge(s->in, b, rc);
+		s->owed |= rc != TALLY_SINK_BAD_ROW;
 		news_failure(s, rc);
 		if (rc != TALLY_SINK_RETRY || tries >= s->pace.retry_limit)
 			return rc;
@@ -121,6 +104,24 @@ static void report_rewind(struct ship *s, struct tally_position at, const struct
 	s->meta_at = !s->meta_at;
 }
 
+/* The sink's list of refused rows becomes the report's. */
+static void report_refused(struct ship *s, struct ship_report *out)
+{
+	out->outcome = SHIP_BAD_ROW;
+	out->refused = s->refused = s->in->refusals.rows;
+	out->nrefused = s->in->refusals.n;
+	s->in->refusals = (struct ship_refusals){ 0 };
+	if (!s->letters) /* known as bad: that they are refused again tells nothing of the schema */
+		refusal_count(&s->recent, out->nrefused);
+}
+
+/* What failed may have been done all the same; what was refused was not. The first MOVED is news and no failure: it is
+ * looked up at once. */
+static bool must_wait(const struct ship *s, int rc)
+{
+	return rc != TALLY_SINK_BAD_ROW && (rc != TALLY_SINK_MOVED || s->failures > 1);
+}
+
 void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *out)
 {
 	int rc = write_with_retries(s, b);
@@ -129,12 +130,14 @@ void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *
 		out->position = b->to;
 		return;
 	}
-	struct ship_failure refused = s->in->failure;
-	bool waits = rc != TALLY_SINK_BAD_ROW && rc != TALLY_SINK_MOVED;
+	if (rc == TALLY_SINK_BAD_ROW)
+		report_refused(s, out);
 	struct tally_position at;
 	const struct meta *meta = NULL;
-	if ((waits && !pause_after(s, rc)) || !find_position(s, &at, &meta))
+	if ((must_wait(s, rc) && !pause_after(s, rc)) || !find_position(s, &at, &meta)) {
+		out->outcome = SHIP_CLOSED;
 		return;
+	}
 	if (same(at, b->to) && !same(b->from, b->to)) {
 		news_stored(s, b, 0, true);
 		out->outcome = SHIP_STORED;
@@ -143,13 +146,8 @@ void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *
 		return;
 	}
 	report_rewind(s, at, meta, out);
-	if (rc != TALLY_SINK_BAD_ROW)
-		return;
-	out->outcome = SHIP_BAD_ROW;
-	out->rows_index = refused.rows_index;
-	out->row = refused.row;
-	out->code = refused.code;
-	memcpy(out->message, refused.message, sizeof out->message);
+	if (rc == TALLY_SINK_BAD_ROW)
+		out->outcome = SHIP_BAD_ROW;
 }
 
 void job_position(struct ship *s, struct ship_report *out)

@@ -6,6 +6,7 @@ libtallycore_la_SOURCES += \
 	core/ship/meta.c core/ship/meta.h \
 	core/ship/news.c \
 	core/ship/pace.c core/ship/pace.h \
+	core/ship/refusal.c \
 	core/ship/schema.c core/ship/schema.h \
 	core/ship/ship.c core/ship/ship.h
 

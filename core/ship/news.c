@@ -22,9 +22,10 @@ static void log_failure(struct ship *s, int rc)
 		rc == TALLY_SINK_STOP ? " (events stay in the spool; it is tried again)" : "");
 }
 
+/* A refused row is no failure of the store. */
 void news_failure(struct ship *s, int rc)
 {
-	s->failures++;
+	s->failures += rc != TALLY_SINK_BAD_ROW;
 	meter_add(s->retries[rc], 1);
 	bool connected = rc == TALLY_SINK_RETRY || rc == TALLY_SINK_BAD_ROW || rc == TALLY_SINK_MOVED;
 	if (!connected)
@@ -37,7 +38,7 @@ void news_failure(struct ship *s, int rc)
 		st->reconnects++;
 	st->connected = connected && st->connected;
 	st->breaker_open = s->failures >= s->pace.breaker_after;
-	st->stopped = rc == TALLY_SINK_STOP;
+	st->stopped = rc == TALLY_SINK_STOP || rc == TALLY_SINK_FULL;
 	st->last_error_us = clock_wall_us();
 	snprintf(st->error, sizeof st->error, "%s: %.240s", class_names[rc], s->in->failure.message);
 	pthread_mutex_unlock(&s->stats_lock);
@@ -48,12 +49,20 @@ void news_success(struct ship *s)
 	if (s->failures)
 		log_info(s->in->room, "answers again after %u failure%s", s->failures, s->failures == 1 ? "" : "s");
 	s->failures = 0;
+	s->owed = false;
 	s->logged_rc = s->logged_code = 0;
 	meter_set(s->up, 1);
 	pthread_mutex_lock(&s->stats_lock);
 	s->stats.connected = true;
 	s->stats.breaker_open = s->stats.stopped = false;
 	s->stats.error[0] = 0;
+	pthread_mutex_unlock(&s->stats_lock);
+}
+
+void news_reached(struct ship *s)
+{
+	pthread_mutex_lock(&s->stats_lock);
+	s->stats.connected = true;
 	pthread_mutex_unlock(&s->stats_lock);
 }
 
@@ -68,13 +77,10 @@ size_t batch_rows(const struct tally_batch *b)
 void news_stored(struct ship *s, const struct tally_batch *b, int64_t took_us, bool recovered)
 {
 	size_t rows = batch_rows(b);
-	s->rows_recent += rows;
-	if (s->rows_recent > 100000) {
-		s->rows_recent /= 2;
-		s->dead_recent /= 2;
-	}
+	refusal_count_stored(&s->recent, b);
 	if (recovered)
 		meter_add(s->recovered, 1);
+	news_success(s);
 	pthread_mutex_lock(&s->stats_lock);
 	s->stats.batches++;
 	s->stats.rows += rows;

@@ -14,6 +14,8 @@ static void run_job(struct ship *s, int job)
 {
 	struct ship_report *out = &s->report;
 	atomic_store(&s->nudged, false);
+	free(s->refused);
+	s->refused = NULL;
 	*out = (struct ship_report){ .outcome = SHIP_CLOSED };
 	if (job == JOB_BATCH)
 		job_batch(s, s->batch, out);
@@ -111,6 +113,7 @@ static void destroy(struct ship *s)
 	pthread_mutex_destroy(&s->stats_lock);
 	for (int i = 0; i < 2; i++)
 		arena_free(&s->meta_arena[i]);
+	free(s->refused);
 	free(s);
 }
 

@@ -16,10 +16,17 @@
 #include "ship/schema.h"
 
 enum ship_outcome {
-	SHIP_STORED,  /* committed, or found committed after a lost answer (recovered = 1) */
-	SHIP_REWIND,  /* throw the batch and all state away, start at `position` */
-	SHIP_BAD_ROW, /* as REWIND, and the row named by rows_index, row is to become a dead letter */
+	SHIP_STORED, /* committed, or found committed after a lost answer (recovered = 1) */
+	SHIP_REWIND, /* throw the batch and all state away, start at `position` */
+	SHIP_BAD_ROW, /* as REWIND, and the rows named are to become dead letters; their batch is still to be looked at */
 	SHIP_CLOSED   /* the ship was closed; nothing is known */
+};
+
+/* A row that the store refused, in the store's words. */
+struct ship_refused {
+	size_t rows_index, row;
+	int code;
+	char message[256];
 };
 
 struct ship_report {
@@ -27,15 +34,14 @@ struct ship_report {
 	struct tally_position position; /* where the store stands now */
 	const struct meta *meta;        /* REWIND: what the store remembers; lives until the next REWIND report */
 	bool recovered;
-	size_t rows_index, row;
-	int code;
-	char message[256];
+	const struct ship_refused *refused; /* BAD_ROW: live until the next job */
+	size_t nrefused;
 };
 
 struct ship_stats {
 	uint64_t batches, rows, retries[8]; /* retries by enum tally_sink_rc */
 	uint64_t recovered, reconnects;
-	bool connected, breaker_open, stopped; /* stopped: waits for an operator (STOP) */
+	bool connected, breaker_open, stopped; /* stopped: waits for an operator (STOP, FULL) */
 	int64_t last_commit_us, last_error_us; /* wall; 0 = never */
 	int64_t write_us;                      /* last commit took */
 	char error[256];                       /* last one, "" once it writes again */

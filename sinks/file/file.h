@@ -29,8 +29,10 @@ struct fs_mark {
 /* Reads it. 0; 1 = there is none; -EBADMSG = not ours to read; another -errno. owner: node and line, as written. */
 int fs_mark_read(const char *path, const char *owner, struct fs_mark *out);
 
-/* Replaces it durably. 0 or -errno; then the old one or the new one stands, whole. */
-int fs_mark_write(const char *path, int folder_fd, const char *owner, const struct fs_mark *m);
+/* Replaces it durably. 0 or -errno; then the old one or the new one stands, whole. Seams: file.mark when the new one is
+ * written, file.commit when it is synced and about to be renamed, file.renamed before the folder is synced. */
+int fs_mark_write(
+	const char *path, int folder_fd, const char *owner, const struct fs_mark *m, int (*seam)(const char *name));
 
 /* ---- lines.c ---- */
 

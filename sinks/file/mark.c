@@ -67,12 +67,14 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-static int write_new(const char *path, const char *line, size_t len)
+static int write_new(const char *path, const char *line, size_t len, int (*seam)(const char *name))
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
 	int rc = write_all(fd, line, len);
+	if (rc == 0)
+		rc = seam("file.mark");
 	if (rc == 0 && fsync(fd) != 0)
 		rc = -errno;
 	if (close(fd) != 0 && rc == 0)
@@ -80,7 +82,8 @@ static int write_new(const char *path, const char *line, size_t len)
 	return rc;
 }
 
-int fs_mark_write(const char *path, int folder_fd, const char *owner, const struct fs_mark *m)
+int fs_mark_write(
+	const char *path, int folder_fd, const char *owner, const struct fs_mark *m, int (*seam)(const char *name))
 {
 	char line[LINE_MAX_BYTES], fresh[4096];
 	int n = snprintf(line, sizeof line, "tally-position 1 %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s ", owner,
@@ -89,9 +92,13 @@ int fs_mark_write(const char *path, int folder_fd, const char *owner, const stru
 		(size_t)snprintf(fresh, sizeof fresh, "%s.new", path) >= sizeof fresh)
 		return -ENAMETOOLONG;
 	n += snprintf(line + n, sizeof line - (size_t)n, "%016" PRIx64 "\n", check_of(line, (size_t)n));
-	int rc = write_new(fresh, line, (size_t)n);
+	int rc = write_new(fresh, line, (size_t)n, seam);
+	if (rc == 0)
+		rc = seam("file.commit");
 	if (rc == 0 && rename(fresh, path) != 0)
 		rc = -errno;
+	if (rc == 0)
+		rc = seam("file.renamed");
 	if (rc == 0 && fsync(folder_fd) != 0)
 		rc = -errno;
 	return rc;

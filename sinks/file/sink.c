@@ -127,7 +127,7 @@ static int open_file(struct fs *s, const char *name, uint64_t *length)
 
 static int replace_mark(struct fs *s, const struct fs_mark *m)
 {
-	int rc = fs_mark_write(s->mark_path, s->folder_fd, s->owner, m);
+	int rc = fs_mark_write(s->mark_path, s->folder_fd, s->owner, m, s->host->seam);
 	if (rc != 0)
 		return failed(s, "replacing the position beside", m->name, rc);
 	s->mark = *m;
@@ -275,17 +275,17 @@ static int sink_write(void *self, const struct tally_batch *b)
 {
 	struct fs *s = self;
 	struct fs_mark m;
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	if (b->from.lsn != s->mark.at.lsn || b->from.mark != s->mark.at.mark)
 		return s->host->fail(s->in, TALLY_SINK_MOVED, 0, "the position is not where this batch begins");
-	int rc = append(s, b, &bytes);
+	int seam = s->host->seam("file.begin");
+	int rc = seam ? failed(s, "beginning a batch of", s->mark.name, seam) : append(s, b, &bytes);
 	if (rc != TALLY_SINK_OK)
 		return rc;
 	m = s->mark;
 	m.at = b->to;
 	m.length += bytes;
-	int seam = s->host->seam("file.commit");
-	rc = seam ? failed(s, "replacing the position beside", m.name, seam) : replace_mark(s, &m);
+	rc = replace_mark(s, &m);
 	seam = rc == TALLY_SINK_OK ? s->host->seam("file.committed") : 0;
 	return seam ? failed(s, "having replaced the position beside", m.name, seam) : rc;
 }

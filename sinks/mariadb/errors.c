@@ -16,6 +16,7 @@ static const struct {
 	{ ER_LOCK_WAIT_TIMEOUT, TALLY_SINK_RETRY, "another session holds these rows" },
 	{ ER_QUERY_INTERRUPTED, TALLY_SINK_RETRY, NULL },
 	{ ER_STATEMENT_TIMEOUT, TALLY_SINK_RETRY, NULL },
+	{ ER_TABLE_DEF_CHANGED, TALLY_SINK_RETRY, NULL },
 	/* nothing happened, or nobody knows */
 	{ ER_CON_COUNT_ERROR, TALLY_SINK_RECONNECT, "max_connections is reached" },
 	{ ER_TOO_MANY_USER_CONNECTIONS, TALLY_SINK_RECONNECT, "max_user_connections is reached" },
@@ -30,11 +31,14 @@ static const struct {
 	{ ER_NET_WRITE_INTERRUPTED, TALLY_SINK_RECONNECT, NULL },
 	{ ER_ABORTING_CONNECTION, TALLY_SINK_RECONNECT, NULL },
 	{ ER_HOST_IS_BLOCKED, TALLY_SINK_RECONNECT, "run mariadb-admin flush-hosts" },
-	{ ER_UNKNOWN_STMT_HANDLER, TALLY_SINK_RECONNECT, NULL },
+	{ ER_UNKNOWN_STMT_HANDLER, TALLY_SINK_RECONNECT, NULL }, /* prepared anew with the connection */
+	{ ER_NEED_REPREPARE, TALLY_SINK_RECONNECT, NULL },
 	/* the wrong server, for now: a failover is under way */
 	{ ER_OPTION_PREVENTS_STATEMENT, TALLY_SINK_RECONNECT, "the server is read-only; is it a replica?" },
 	{ ER_READ_ONLY_MODE, TALLY_SINK_RECONNECT, "the server is read-only" },
 	{ ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, TALLY_SINK_RECONNECT, "the server is read-only" },
+	{ ER_OPEN_AS_READONLY, TALLY_SINK_RECONNECT,
+		"the server is read-only (innodb_read_only, innodb_force_recovery)" },
 	/* one row is refused */
 	{ ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, MD_BAD_ROW, NULL }, /* 1366 */
 	{ ER_DATA_TOO_LONG, MD_BAD_ROW, NULL },
@@ -46,7 +50,6 @@ static const struct {
 	{ ER_DATA_OUT_OF_RANGE, MD_BAD_ROW, NULL },
 	{ ER_DUP_ENTRY, MD_BAD_ROW, NULL },
 	{ ER_NO_REFERENCED_ROW_2, MD_BAD_ROW, NULL },
-	{ ER_NET_PACKET_TOO_LARGE, MD_BAD_ROW, "raise max_allowed_packet" },
 	{ ER_INVALID_CHARACTER_STRING, MD_BAD_ROW, NULL },
 	{ ER_TOO_BIG_ROWSIZE, MD_BAD_ROW, NULL },
 	{ ER_SIGNAL_EXCEPTION, MD_BAD_ROW, NULL }, /* a trigger's own refusal */
@@ -60,14 +63,19 @@ static const struct {
 	{ ER_COLUMNACCESS_DENIED_ERROR, TALLY_SINK_STOP, "GRANT ALL on the database to this user" },
 	{ ER_SPECIFIC_ACCESS_DENIED_ERROR, TALLY_SINK_STOP, NULL },
 	{ ER_BAD_FIELD_ERROR, TALLY_SINK_STOP, "a table is not as it was made: restore it" },
-	{ ER_NO_SUCH_TABLE, TALLY_SINK_STOP, NULL },
+	{ ER_NO_DEFAULT_FOR_FIELD, TALLY_SINK_STOP, "a column was added: give it a default" },
+	{ ER_NO_SUCH_TABLE, TALLY_SINK_STOP, "restore it from a backup" },
+	{ ER_NET_PACKET_TOO_LARGE, TALLY_SINK_STOP, "raise max_allowed_packet" },
+	{ ER_UNKNOWN_COLLATION, TALLY_SINK_STOP, "a MariaDB of 10.5 or later is needed" },
+	{ ER_UNKNOWN_CHARACTER_SET, TALLY_SINK_STOP, "a MariaDB of 10.5 or later is needed" },
 	{ ER_BINLOG_STMT_MODE_AND_ROW_ENGINE, TALLY_SINK_STOP, "set binlog_format to MIXED or ROW" },
 	{ CR_AUTH_PLUGIN_CANNOT_LOAD, TALLY_SINK_STOP, "give the user another authentication plugin" },
 	/* full */
 	{ ER_DISK_FULL, TALLY_SINK_FULL, "the server's disk is full" },
-	{ ER_GET_ERRNO, TALLY_SINK_FULL, NULL },
+	{ ER_GET_ERRNO, TALLY_SINK_FULL, "see the server's error log" }, /* 1030: the storage engine's own error */
 	{ ER_RECORD_FILE_FULL, TALLY_SINK_FULL, "the table's space is used up" },
 	{ ER_ERROR_ON_WRITE, TALLY_SINK_FULL, NULL },
+	{ ER_LOCK_TABLE_FULL, TALLY_SINK_FULL, "innodb_buffer_pool_size is too small for its locks" },
 	{ ER_OUT_OF_RESOURCES, TALLY_SINK_FULL, NULL },
 	{ ER_OUTOFMEMORY, TALLY_SINK_FULL, NULL },
 };
@@ -95,6 +103,11 @@ int md_class(unsigned code)
 	return is_client_error(code) ? TALLY_SINK_RECONNECT : TALLY_SINK_STOP;
 }
 
+unsigned md_code_at(size_t i)
+{
+	return i < NCLASSES ? classes[i].code : 0;
+}
+
 const char *md_remedy(unsigned code)
 {
 	size_t at = find(code);
@@ -115,4 +128,13 @@ int md_fail_code(struct md *s, const char *doing, unsigned code, const char *wor
 int md_fail(struct md *s, const char *doing)
 {
 	return md_fail_code(s, doing, mysql_errno(s->db), mysql_error(s->db));
+}
+
+/* Whatever is not a rollback of the whole transaction leaves it open what became of it. */
+int md_fail_commit(struct md *s)
+{
+	unsigned code = mysql_errno(s->db);
+	bool rolled_back = code == ER_LOCK_DEADLOCK || code == ER_CHECKREAD;
+	int rc = md_fail(s, "committing");
+	return rolled_back ? rc : TALLY_SINK_RECONNECT;
 }

@@ -3,10 +3,12 @@
  *
  * url.c       where the server is and who we are there
  * connect.c   a connection with the session settings all else relies on
- * schema.c    tables made, and checked to be as they were made
+ * schema.c    tables and statements made
+ * check.c     tables checked to be as they were made
  * sql.c       the text of the statements that follow from a table's description
  * write.c     one batch, one transaction
- * rows.c      rows to column arrays, a statement for thousands of them; a refused row found by halving
+ * put.c       the rows of a table cut into statements; refused rows found by halving
+ * rows.c      rows to column arrays, one execute for thousands of them
  * sketch.c    sketches of the store united with those of a batch, in this process
  * cache.c     recent sketches, as the store has them
  * trim.c      retention
@@ -24,7 +26,7 @@
 #include <stdint.h>
 #include <tally/sink.h>
 
-#define MD_ROWS_MAX 5000 /* rows of one statement */
+#define MD_ROWS_MAX 4096 /* rows of one statement: a bad one is found by 12 halvings */
 #define MD_WORDS 240
 
 struct md_address {
@@ -60,6 +62,8 @@ struct md {
 	size_t ntables;
 	struct md_arrays *arrays;
 	struct md_cache *cache;
+	const struct tally_table
+		*suspect; /* a row of it was refused in this batch: is the table still as it was made? */
 };
 
 /* ---- url.c ---- */
@@ -89,6 +93,17 @@ int md_find_node(struct md *s);
 /* ---- schema.c ---- */
 
 int md_schema(struct md *s);
+
+/* ---- check.c ---- */
+
+/* The columns of a table, no row if there is none; see enum seen. enum tally_sink_rc; *out is NULL unless OK. */
+int md_look(struct md *s, const char *table, MYSQL_RES **out);
+/* STOP unless the primary key is of exactly these columns ("a, b"), or any index begins with them. */
+int md_check_key(struct md *s, const char *table, const char *columns, bool primary);
+/* OK also if it is missing. */
+int md_check_there(struct md *s, const struct tally_table *t, bool *missing);
+/* OK, or STOP if the table is not as it was made (any more). */
+int md_check_table(struct md *s, const struct tally_table *t);
 
 /* ---- sql.c: malloc()ed text ---- */
 
@@ -124,6 +139,17 @@ int md_seam(struct md *s, const char *name);
 
 struct md_arrays *md_arrays_open(void);
 void md_arrays_close(struct md_arrays *a);
+bool md_arrays_widen(struct md_arrays *a, size_t ncolumns);
+/* Unites the sketches of these rows, MD_ROWS_MAX at most, with those of the store; they are the rows 0.. from then on. */
+int md_arrays_unite(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n);
+size_t md_arrays_sketch_bytes(const struct md_arrays *a, size_t row);
+/* n rows; the first of them is the row `united` of those united last. 0, or the server's code with its words. */
+unsigned md_execute(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n, size_t united,
+	char words[MD_WORDS]);
+
+/* ---- put.c ---- */
+
+/* enum tally_sink_rc */
 int md_put_rows(struct md *s, const struct tally_batch *b, size_t rows_index);
 
 /* ---- sketch.c ---- */
@@ -166,9 +192,12 @@ int md_adopt(void *self, const char *from);
 
 /* enum tally_sink_rc of an error code. */
 int md_class(unsigned code);
+/* The codes of the table one by one, 0 = no more (tests). */
+unsigned md_code_at(size_t i);
 /* NULL = none. */
 const char *md_remedy(unsigned code);
 int md_fail(struct md *s, const char *doing); /* of s->db */
+int md_fail_commit(struct md *s);
 int md_fail_code(struct md *s, const char *doing, unsigned code, const char *words);
 
 /* ---- read.c ---- */

@@ -212,7 +212,7 @@ static int fetch(
 			head = row;
 		}
 		add_literal(&sql, &t->columns[last], &row[last]);
-		if (++asked == KEYS_PER_QUESTION || i + 1 == n) {
+		if (++asked == KEYS_PER_QUESTION || sql.len > s->packet_bytes / 4 || i + 1 == n) {
 			md_add(&sql, "))");
 			rc = ask(s, m, &sql, table);
 			md_text_free(&sql);

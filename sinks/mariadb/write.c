@@ -56,15 +56,37 @@ static int move_position(struct md *s, const struct tally_batch *b)
 	return rc;
 }
 
+static int put_table(struct md *s, const struct tally_batch *b, size_t index)
+{
+	if (b->rows[index].n == 0)
+		return TALLY_SINK_OK;
+	int rc = md_seam(s, "mariadb.rows");
+	return rc == TALLY_SINK_OK ? md_put_rows(s, b, index) : rc;
+}
+
+static int gone_from_table(struct md *s, const struct tally_rows *g)
+{
+	int rc = md_seam(s, "mariadb.gone");
+	return rc == TALLY_SINK_OK ? md_gone(s, g) : rc;
+}
+
+static int trim_table(struct md *s, const struct tally_trim *t)
+{
+	int rc = md_seam(s, "mariadb.trim");
+	return rc == TALLY_SINK_OK ? md_trim(s, t) : rc;
+}
+
 static int fill(struct md *s, const struct tally_batch *b)
 {
 	int rc = move_position(s, b);
+	if (rc == TALLY_SINK_OK)
+		rc = md_seam(s, "mariadb.moved");
 	for (size_t i = 0; i < b->nrows && rc == TALLY_SINK_OK; i++)
-		rc = md_put_rows(s, b, i);
+		rc = put_table(s, b, i);
 	for (size_t i = 0; i < b->ngone && rc == TALLY_SINK_OK; i++)
-		rc = md_gone(s, &b->gone[i]);
+		rc = gone_from_table(s, &b->gone[i]);
 	for (size_t i = 0; i < b->ntrim && rc == TALLY_SINK_OK; i++)
-		rc = md_trim(s, &b->trim[i]);
+		rc = trim_table(s, &b->trim[i]);
 	return rc;
 }
 
@@ -72,26 +94,36 @@ static int fill(struct md *s, const struct tally_batch *b)
 static int commit(struct md *s)
 {
 	int rc = md_seam(s, "mariadb.commit");
-	if (rc == TALLY_SINK_OK && mysql_query(s->db, "COMMIT") != 0) {
-		rc = md_fail(s, "committing");
-		if (rc != TALLY_SINK_RETRY)
-			rc = TALLY_SINK_RECONNECT;
-	}
+	if (rc == TALLY_SINK_OK && mysql_query(s->db, "COMMIT") != 0)
+		rc = md_fail_commit(s);
 	return rc == TALLY_SINK_OK ? md_seam(s, "mariadb.committed") : rc;
 }
 
+/* A refused row is no dead letter if the table was changed under us: then the schema is to blame. */
+static int look_at_suspect(struct md *s, int rc)
+{
+	int found = s->suspect ? md_check_table(s, s->suspect) : TALLY_SINK_OK;
+	return found == TALLY_SINK_OK ? rc : found;
+}
+
 /* The transaction is over in any case; a connection that cannot even roll back is none. */
-static void end(struct md *s, int rc)
+static int end(struct md *s, int rc)
 {
 	if (rc == TALLY_SINK_OK) {
 		md_cache_commit(s->cache);
-		return;
+		return rc;
 	}
-	bool keep = rc == TALLY_SINK_RETRY || rc == TALLY_SINK_BAD_ROW || rc == TALLY_SINK_MOVED;
-	if (keep && mysql_query(s->db, "ROLLBACK") == 0)
+	bool keep = rc == TALLY_SINK_RETRY || rc == TALLY_SINK_BAD_ROW || rc == TALLY_SINK_MOVED || s->suspect;
+	if (keep && mysql_query(s->db, "ROLLBACK") == 0) {
 		md_cache_forget(s->cache);
-	else
+		rc = look_at_suspect(s, rc);
+		keep = rc == TALLY_SINK_RETRY || rc == TALLY_SINK_BAD_ROW || rc == TALLY_SINK_MOVED;
+	} else {
+		keep = false;
+	}
+	if (!keep)
 		md_close(s);
+	return rc;
 }
 
 int md_write(void *self, const struct tally_batch *b)
@@ -99,11 +131,13 @@ int md_write(void *self, const struct tally_batch *b)
 	struct md *s = self;
 	if (!s->db)
 		return s->host->fail(s->in, TALLY_SINK_RECONNECT, 0, "not connected");
-	int rc = md_exec(s, "beginning a transaction", "START TRANSACTION");
+	s->suspect = NULL;
+	int rc = md_seam(s, "mariadb.begin");
+	if (rc == TALLY_SINK_OK)
+		rc = md_exec(s, "beginning a transaction", "START TRANSACTION");
 	if (rc == TALLY_SINK_OK)
 		rc = fill(s, b);
 	if (rc == TALLY_SINK_OK)
 		rc = commit(s);
-	end(s, rc);
-	return rc;
+	return end(s, rc);
 }

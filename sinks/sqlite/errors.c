@@ -9,9 +9,11 @@ static const struct {
 	{ SQLITE_BUSY, TALLY_SINK_RETRY, "another program holds the write lock" },
 	{ SQLITE_LOCKED, TALLY_SINK_RETRY, NULL },
 	{ SQLITE_INTERRUPT, TALLY_SINK_RETRY, NULL },
+	{ SQLITE_ABORT, TALLY_SINK_RETRY, NULL },
+	{ SQLITE_SCHEMA, TALLY_SINK_RECONNECT, NULL }, /* changed again and again while a statement was prepared */
 	{ SQLITE_NOMEM, TALLY_SINK_RECONNECT, NULL },
 	{ SQLITE_PROTOCOL, TALLY_SINK_RECONNECT, NULL },
-	{ SQLITE_IOERR, TALLY_SINK_RECONNECT, NULL },
+	{ SQLITE_IOERR, TALLY_SINK_RECONNECT, "the disk fails: see the system's log" },
 	{ SQLITE_READONLY_DBMOVED, TALLY_SINK_RECONNECT, "the file was moved away" },
 	{ SQLITE_FULL, TALLY_SINK_FULL, "the disk is full" },
 	{ SQLITE_CORRUPT, TALLY_SINK_STOP, "the file is damaged: restore it, or let sqlite3 .recover read it" },

@@ -80,8 +80,10 @@ static int put_row(struct sq *s, const struct sq_table *t, const struct tally_ce
 	return code == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+/* A statement that was refused has left nothing, and the rest of the transaction stands: all refused rows are named. */
 static int put_rows(struct sq *s, const struct tally_batch *b, size_t index)
 {
+	int rc = TALLY_SINK_OK;
 	const struct tally_rows *rows = &b->rows[index];
 	const struct sq_table *t = sq_table_of(s, rows->table);
 	if (!t)
@@ -92,24 +94,14 @@ static int put_rows(struct sq *s, const struct tally_batch *b, size_t index)
 			continue;
 		if (!sq_is_bad_row(code))
 			return sq_fail(s, rows->table->name);
-		return s->host->bad_row(s->in, index, i, code, "%s: %s", rows->table->name, sqlite3_errmsg(s->db));
+		rc = s->host->bad_row(s->in, index, i, code, "%s: %s", rows->table->name, sqlite3_errmsg(s->db));
+		if (rc != TALLY_SINK_BAD_ROW || !rows->table->insert_only)
+			return rc;
 	}
-	return TALLY_SINK_OK;
+	return rc;
 }
 
 /* ---- the transaction ---- */
-
-static int fill(struct sq *s, const struct tally_batch *b)
-{
-	int rc = move_position(s, b);
-	for (size_t i = 0; i < b->nrows && rc == TALLY_SINK_OK; i++)
-		rc = put_rows(s, b, i);
-	for (size_t i = 0; i < b->ngone && rc == TALLY_SINK_OK; i++)
-		rc = sq_gone(s, &b->gone[i]);
-	for (size_t i = 0; i < b->ntrim && rc == TALLY_SINK_OK; i++)
-		rc = sq_trim(s, &b->trim[i]);
-	return rc;
-}
 
 static int seam(struct sq *s, const char *name)
 {
@@ -117,6 +109,40 @@ static int seam(struct sq *s, const char *name)
 	if (rc == 0)
 		return TALLY_SINK_OK;
 	return s->host->fail(s->in, rc == -ENOSPC ? TALLY_SINK_FULL : TALLY_SINK_RECONNECT, -rc, "fault seam %s", name);
+}
+
+static int put_table(struct sq *s, const struct tally_batch *b, size_t index)
+{
+	if (b->rows[index].n == 0)
+		return TALLY_SINK_OK;
+	int rc = seam(s, "sqlite.rows");
+	return rc == TALLY_SINK_OK ? put_rows(s, b, index) : rc;
+}
+
+static int gone_from_table(struct sq *s, const struct tally_rows *g)
+{
+	int rc = seam(s, "sqlite.gone");
+	return rc == TALLY_SINK_OK ? sq_gone(s, g) : rc;
+}
+
+static int trim_table(struct sq *s, const struct tally_trim *t)
+{
+	int rc = seam(s, "sqlite.trim");
+	return rc == TALLY_SINK_OK ? sq_trim(s, t) : rc;
+}
+
+static int fill(struct sq *s, const struct tally_batch *b)
+{
+	int rc = move_position(s, b);
+	if (rc == TALLY_SINK_OK)
+		rc = seam(s, "sqlite.moved");
+	for (size_t i = 0; i < b->nrows && rc == TALLY_SINK_OK; i++)
+		rc = put_table(s, b, i);
+	for (size_t i = 0; i < b->ngone && rc == TALLY_SINK_OK; i++)
+		rc = gone_from_table(s, &b->gone[i]);
+	for (size_t i = 0; i < b->ntrim && rc == TALLY_SINK_OK; i++)
+		rc = trim_table(s, &b->trim[i]);
+	return rc;
 }
 
 static int commit(struct sq *s)
@@ -134,7 +160,9 @@ int sq_write(void *self, const struct tally_batch *b)
 		sq_disconnect(s);
 		return s->host->fail(s->in, TALLY_SINK_RECONNECT, 0, "%s: another file stands there now", s->path);
 	}
-	int rc = sq_exec(s, "BEGIN IMMEDIATE");
+	int rc = seam(s, "sqlite.begin");
+	if (rc == TALLY_SINK_OK)
+		rc = sq_exec(s, "BEGIN IMMEDIATE");
 	if (rc == TALLY_SINK_OK)
 		rc = fill(s, b);
 	if (rc == TALLY_SINK_OK)

@@ -18,7 +18,7 @@ check_PROGRAMS += tests/plug/test_cache
 tests_plug_test_cache_SOURCES = tests/plug/test_cache.c $(fake_host)
 EXTRA_tests_plug_test_cache_DEPENDENCIES = plugins/cache.la
 sink_store_sources = tests/plug/sink_store.h tests/plug/sink_store_tests.h tests/plug/sink_shop.c \
-	tests/plug/sink_store.c tests/plug/sink_store_read.c tests/plug/sink_store_write.c
+	tests/plug/sink_store.c tests/plug/sink_store_kill.c tests/plug/sink_store_read.c tests/plug/sink_store_write.c
 
 check_PROGRAMS += tests/plug/test_sink_sqlite
 tests_plug_test_sink_sqlite_SOURCES = tests/plug/test_sink_sqlite.c $(sink_store_sources)
@@ -27,11 +27,20 @@ tests_plug_test_sink_sqlite_LDADD = $(LDADD) $(SQLITE_LIBS) -ldl
 tests_plug_test_sink_sqlite_DEPENDENCIES = libtallycore.la plugins/sqlite.la
 
 check_PROGRAMS += tests/plug/test_sink_mariadb
-tests_plug_test_sink_mariadb_SOURCES = tests/plug/test_sink_mariadb.c $(sink_store_sources)
+tests_plug_test_sink_mariadb_SOURCES = tests/plug/test_sink_mariadb.c tests/plug/sink_mariadb.c \
+	tests/plug/sink_mariadb.h $(sink_store_sources)
 tests_plug_test_sink_mariadb_CPPFLAGS = $(AM_CPPFLAGS) -DTESTS_DIR='"$(abs_srcdir)/tests"'
 tests_plug_test_sink_mariadb_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
 tests_plug_test_sink_mariadb_LDADD = $(LDADD) $(MARIADB_LIBS) -ldl
 tests_plug_test_sink_mariadb_DEPENDENCIES = libtallycore.la plugins/mariadb.la
+
+check_PROGRAMS += tests/plug/test_sink_mariadb_errors
+tests_plug_test_sink_mariadb_errors_SOURCES = tests/plug/test_sink_mariadb_errors.c tests/plug/sink_mariadb.c \
+	tests/plug/sink_mariadb.h sinks/mariadb/errors.c tests/plug/sink_store.h tests/plug/sink_shop.c
+tests_plug_test_sink_mariadb_errors_CPPFLAGS = $(tests_plug_test_sink_mariadb_CPPFLAGS)
+tests_plug_test_sink_mariadb_errors_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
+tests_plug_test_sink_mariadb_errors_LDADD = $(LDADD) $(MARIADB_LIBS) -ldl
+tests_plug_test_sink_mariadb_errors_DEPENDENCIES = libtallycore.la plugins/mariadb.la
 
 
 # The loader and the chains, with shared objects made on the spot.
@@ -61,7 +70,7 @@ tests_plug_test_sink_null_LDADD = $(LDADD) -ldl
 tests_plug_test_sink_null_DEPENDENCIES = libtallycore.la plugins/null.la
 
 check_PROGRAMS += tests/plug/test_mariadb_parts
-tests_plug_test_mariadb_parts_SOURCES = tests/plug/test_mariadb_parts.c sinks/mariadb/cache.c sinks/mariadb/errors.c \
+tests_plug_test_mariadb_parts_SOURCES = tests/plug/test_mariadb_parts.c sinks/mariadb/cache.c \
 	sinks/mariadb/sql.c sinks/mariadb/url.c
 tests_plug_test_mariadb_parts_CFLAGS = $(AM_CFLAGS) $(MARIADB_CFLAGS)
 tests_plug_test_mariadb_parts_LDADD = $(LDADD) $(MARIADB_LIBS)

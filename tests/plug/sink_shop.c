@@ -47,6 +47,7 @@ const struct tally_rollup shop_rollup = {
 struct shop *shop_open_quietly(const char *node, const char *line, const char *prefix, const struct tally_rollup *r)
 {
 	struct shop *s = calloc(1, sizeof *s);
+	s->allowed = 1000;
 	char why[512] = "";
 	assert_non_null(s);
 	arena_init(&s->arena, 0);
@@ -82,7 +83,7 @@ void shop_close(struct shop *s)
 
 int shop_position(struct shop *s)
 {
-	ship_host_clear(s->in);
+	ship_host_clear(s->in, 0);
 	return s->sink->position(s->in->self, &s->at);
 }
 
@@ -91,12 +92,12 @@ const char *shop_words(const struct shop *s)
 	return s->in->failure.message;
 }
 
-static int write_batch(struct shop *s, struct tally_batch *b)
+int shop_write_batch(struct shop *s, struct tally_batch *b)
 {
 	b->from = s->at;
 	b->to = (struct tally_position){ s->at.lsn + 64,
 		(s->at.mark ^ UINT64_C(0x8123456789abcdef)) * 0x9e3779b97f4a7c15u };
-	ship_host_clear(s->in);
+	ship_host_clear(s->in, s->allowed);
 	int rc = s->sink->write(s->in->self, b);
 	if (rc == TALLY_SINK_OK)
 		s->at = b->to;
@@ -107,7 +108,7 @@ int shop_write(struct shop *s, const struct tally_table *t, const struct tally_c
 {
 	struct tally_rows rows = { t, n, cells };
 	struct tally_batch b = { .rows = &rows, .nrows = 1 };
-	return write_batch(s, &b);
+	return shop_write_batch(s, &b);
 }
 
 void shop_must_write(struct shop *s, const struct tally_table *t, const struct tally_cell *cells, size_t n)
@@ -121,7 +122,7 @@ int shop_trim(struct shop *s, const struct tally_table *t, int64_t grain, int64_
 {
 	struct tally_trim trim = { .table = t, .grain = grain, .before_us = before_us };
 	struct tally_batch b = { .trim = &trim, .ntrim = 1 };
-	return write_batch(s, &b);
+	return shop_write_batch(s, &b);
 }
 
 /* ---- cells ---- */

@@ -25,7 +25,8 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_a_lost_batch_leaves_no_trace_in_sketches),
 	cmocka_unit_test(test_position_forgets_sketches),
 	cmocka_unit_test(test_a_refused_row_is_named_exactly),
-	cmocka_unit_test(test_of_two_refused_rows_one_is_named),
+	cmocka_unit_test(test_every_refused_row_is_named),
+	cmocka_unit_test(test_a_table_of_refused_rows_is_given_up),
 	cmocka_unit_test(test_a_row_that_is_there_is_refused),
 	cmocka_unit_test(test_trims_take_what_lies_before),
 	cmocka_unit_test(test_events_are_trimmed_by_time),
@@ -43,6 +44,7 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_a_rollup_of_another_definition_stops),
 	cmocka_unit_test(test_a_newer_store_stops),
 	cmocka_unit_test(test_retention_gives_a_grain_its_horizon),
+	cmocka_unit_test(test_a_kill_between_any_two_steps),
 };
 
 const size_t store_test_count = sizeof store_tests / sizeof *store_tests;

@@ -39,6 +39,7 @@ struct shop {
 	struct tally_sink_instance *in;
 	struct tally_position at;
 	void *reader;
+	size_t allowed; /* rows that may be refused; 1000 at first */
 };
 
 /* The rollup that shops have unless told otherwise: by name and prop item; events, visitors, sum:value, min:value,
@@ -57,6 +58,8 @@ const struct tally_sink *shop_module(const char *name);
 /* Writes rows of one table and moves the position by one. enum tally_sink_rc. */
 int shop_write(struct shop *s, const struct tally_table *t, const struct tally_cell *cells, size_t n);
 void shop_must_write(struct shop *s, const struct tally_table *t, const struct tally_cell *cells, size_t n);
+/* Fills in from and to. */
+int shop_write_batch(struct shop *s, struct tally_batch *b);
 int shop_trim(struct shop *s, const struct tally_table *t, int64_t grain, int64_t before_us);
 const char *shop_words(const struct shop *s); /* of the last failure */
 

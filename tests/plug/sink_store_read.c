@@ -206,7 +206,7 @@ void test_the_documented_sql_runs(void **state)
 static const struct meta *complete(struct shop *s, const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
 {
 	const struct meta *m = NULL;
-	ship_host_clear(s->in);
+	ship_host_clear(s->in, 0);
 	int rc = meta_complete(s->in, s->at, retention_us, now_us, &s->arena, &m);
 	if (rc != TALLY_SINK_OK)
 		fail_msg("meta: %d %s", rc, shop_words(s));
@@ -216,7 +216,7 @@ static const struct meta *complete(struct shop *s, const int64_t retention_us[TA
 static int complete_fails(struct shop *s)
 {
 	const struct meta *m;
-	ship_host_clear(s->in);
+	ship_host_clear(s->in, 0);
 	return meta_complete(s->in, s->at, keep_all, 1000, &s->arena, &m);
 }
 

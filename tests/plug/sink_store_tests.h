@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tests of sink_store_write.c and sink_store_read.c, listed in sink_store.c. */
+/* The tests of sink_store_write.c, sink_store_read.c and sink_store_kill.c, listed in sink_store.c. */
 #ifndef TESTS_SINK_STORE_TESTS_H
 #define TESTS_SINK_STORE_TESTS_H
 
@@ -28,7 +28,8 @@ void test_sketches_are_united_with_their_estimate(void **state);
 void test_a_lost_batch_leaves_no_trace_in_sketches(void **state);
 void test_position_forgets_sketches(void **state);
 void test_a_refused_row_is_named_exactly(void **state);
-void test_of_two_refused_rows_one_is_named(void **state);
+void test_every_refused_row_is_named(void **state);
+void test_a_table_of_refused_rows_is_given_up(void **state);
 void test_a_row_that_is_there_is_refused(void **state);
 void test_trims_take_what_lies_before(void **state);
 void test_events_are_trimmed_by_time(void **state);
@@ -46,5 +47,6 @@ void test_a_rollup_with_another_column_stops(void **state);
 void test_a_rollup_of_another_definition_stops(void **state);
 void test_a_newer_store_stops(void **state);
 void test_retention_gives_a_grain_its_horizon(void **state);
+void test_a_kill_between_any_two_steps(void **state);
 
 #endif

@@ -452,9 +452,10 @@ void test_position_forgets_sketches(void **state)
 static void expect_bad(struct shop *s, struct tally_cell *rows, size_t n, size_t bad)
 {
 	assert_int_equal(shop_write(s, EVENTS, rows, n), TALLY_SINK_BAD_ROW);
-	assert_int_equal(s->in->failure.rows_index, 0);
-	assert_int_equal(s->in->failure.row, bad);
-	assert_true(s->in->failure.code != 0);
+	assert_int_equal(s->in->refusals.n, 1);
+	assert_int_equal(s->in->refusals.rows[0].rows_index, 0);
+	assert_int_equal(s->in->refusals.rows[0].row, bad);
+	assert_true(s->in->refusals.rows[0].code != 0);
 	assert_true(*shop_words(s) != 0);
 }
 
@@ -478,15 +479,48 @@ void test_a_refused_row_is_named_exactly(void **state)
 	shop_close(s);
 }
 
-void test_of_two_refused_rows_one_is_named(void **state)
+/* One, the last, neighbours, some far apart, a whole end: each is named once, in order. */
+void test_every_refused_row_is_named(void **state)
+{
+	static const struct {
+		size_t n, rows[12];
+	} cases[] = {
+		{ 2, { 300, 700 } },
+		{ 2, { 0, 999 } },
+		{ 3, { 499, 500, 501 } },
+		{ 6, { 1, 2, 3, 500, 998, 999 } },
+		{ 12, { 988, 989, 990, 991, 992, 993, 994, 995, 996, 997, 998, 999 } },
+	};
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		struct tally_cell *rows = shop_events(s, 0, 1000);
+		for (size_t i = 0; i < cases[k].n; i++)
+			*cell_of(rows, cases[k].rows[i], EVENTS, "name") = null_cell();
+		assert_int_equal(shop_write(s, EVENTS, rows, 1000), TALLY_SINK_BAD_ROW);
+		assert_int_equal(s->in->refusals.n, cases[k].n);
+		for (size_t i = 0; i < cases[k].n; i++)
+			assert_int_equal(s->in->refusals.rows[i].row, cases[k].rows[i]);
+	}
+	shop_close(s);
+}
+
+/* The host has heard enough: the search ends. */
+void test_a_table_of_refused_rows_is_given_up(void **state)
 {
 	(void)state;
 	place.wipe();
 	struct shop *s = shop_open(NODE_A, "main", "");
 	struct tally_cell *rows = shop_events(s, 0, 1000);
-	*cell_of(rows, 700, EVENTS, "name") = null_cell();
-	*cell_of(rows, 300, EVENTS, "name") = null_cell();
-	expect_bad(s, rows, 1000, 300);
+	for (size_t i = 0; i < 1000; i++)
+		*cell_of(rows, i, EVENTS, "name") = null_cell();
+	s->allowed = 10;
+	assert_int_equal(shop_write(s, EVENTS, rows, 1000), TALLY_SINK_STOP);
+	assert_int_equal(s->in->refusals.n, 10);
+	assert_true(s->in->refusals.too_many);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 0);
 	shop_close(s);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parts of the MariaDB sink that need no server: addresses, statements, the cache of sketches, the classes of errors. */
+/* Parts of the MariaDB sink that need no server: addresses, statements, the cache of sketches. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -203,36 +203,6 @@ static void test_cache_drops_what_was_not_used(void **state)
 	md_cache_close(c);
 }
 
-/* ---- errors.c ---- */
-
-static void test_classes(void **state)
-{
-	static const struct {
-		unsigned code;
-		int class;
-	} table[] = {
-		{ 1213, TALLY_SINK_RETRY }, { 1020, TALLY_SINK_RETRY }, { 1205, TALLY_SINK_RETRY },
-		{ 1317, TALLY_SINK_RETRY }, { 1969, TALLY_SINK_RETRY }, { 2002, TALLY_SINK_RECONNECT },
-		{ 2003, TALLY_SINK_RECONNECT }, { 1040, TALLY_SINK_RECONNECT }, { 1203, TALLY_SINK_RECONNECT },
-		{ 1047, TALLY_SINK_RECONNECT }, { 1290, TALLY_SINK_RECONNECT }, { 1836, TALLY_SINK_RECONNECT },
-		{ 1792, TALLY_SINK_RECONNECT }, { 2006, TALLY_SINK_RECONNECT }, { 2013, TALLY_SINK_RECONNECT },
-		{ 2055, TALLY_SINK_RECONNECT }, { 1927, TALLY_SINK_RECONNECT }, { 1053, TALLY_SINK_RECONNECT },
-		{ 1180, TALLY_SINK_RECONNECT }, { 2026, TALLY_SINK_RECONNECT }, { 1366, TALLY_SINK_BAD_ROW },
-		{ 1406, TALLY_SINK_BAD_ROW }, { 1264, TALLY_SINK_BAD_ROW }, { 1292, TALLY_SINK_BAD_ROW },
-		{ 1048, TALLY_SINK_BAD_ROW }, { 4025, TALLY_SINK_BAD_ROW }, { 1062, TALLY_SINK_BAD_ROW },
-		{ 1153, TALLY_SINK_BAD_ROW }, { 1044, TALLY_SINK_STOP }, { 1045, TALLY_SINK_STOP },
-		{ 1049, TALLY_SINK_STOP }, { 1054, TALLY_SINK_STOP }, { 1142, TALLY_SINK_STOP },
-		{ 1146, TALLY_SINK_STOP }, { 1021, TALLY_SINK_FULL }, { 1030, TALLY_SINK_FULL },
-		{ 1114, TALLY_SINK_FULL }, { 1026, TALLY_SINK_FULL },
-		{ 1064, TALLY_SINK_STOP },      /* unknown to the table: the server's */
-		{ 2999, TALLY_SINK_RECONNECT }, /* and the client's */
-	};
-	(void)state;
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-		if (md_class(table[i].code) != table[i].class)
-			fail_msg("%u is %d, not %d", table[i].code, md_class(table[i].code), table[i].class);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,7 +213,6 @@ int main(void)
 		cmocka_unit_test(test_which_columns_are_indexed),
 		cmocka_unit_test(test_cache_takes_over_at_commit),
 		cmocka_unit_test(test_cache_drops_what_was_not_used),
-		cmocka_unit_test(test_classes),
 	};
 	return RUN_TESTS("parts of the MariaDB sink", tests);
 }

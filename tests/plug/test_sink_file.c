@@ -249,9 +249,12 @@ static void test_kills_double_nothing_and_lose_nothing(void **state)
 		const char *spec;
 		uint64_t moves;
 	} steps[] = {
+		{ "file.begin:1:kill", 0 },
 		{ "file.write:1:kill", 0 },
 		{ "file.sync:1:kill", 0 },
+		{ "file.mark:1:kill", 0 },
 		{ "file.commit:1:kill", 0 },
+		{ "file.renamed:1:kill", 1 },
 		{ "file.committed:1:kill", 1 },
 	};
 	size_t batches = 0;

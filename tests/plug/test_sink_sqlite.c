@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/seam.h"
@@ -143,40 +142,6 @@ static void test_a_reader_before_the_store_says_so(void **state)
 	shop_close(s);
 }
 
-/* Killed before and behind the COMMIT: the file knows which. */
-static void write_and_die(const char *seam)
-{
-	char spec[64];
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct shop *s = shop_open(NODE_A, "main", "");
-		snprintf(spec, sizeof spec, "%s:1:kill", seam);
-		if (seam_arm(spec) == 0)
-			shop_write(s, EVENTS, shop_events(s, s->at.lsn, 5), 5);
-		_exit(0);
-	}
-	int status;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-static void test_kill_around_a_commit(void **state)
-{
-	(void)state;
-	wipe();
-	write_and_die("sqlite.commit");
-	struct shop *s = shop_open(NODE_A, "main", "");
-	assert_int_equal(s->at.lsn, 0);
-	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 0);
-	shop_close(s);
-	write_and_die("sqlite.committed");
-	s = shop_open(NODE_A, "main", "");
-	assert_int_equal(s->at.lsn, 64);
-	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_event`"), 5);
-	shop_close(s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest own[] = {
@@ -186,7 +151,6 @@ int main(void)
 		cmocka_unit_test(test_a_missing_folder_stops),
 		cmocka_unit_test(test_a_full_file_backs_off_and_recovers),
 		cmocka_unit_test(test_a_reader_before_the_store_says_so),
-		cmocka_unit_test(test_kill_around_a_commit),
 	};
 	if (!mkdtemp(dir))
 		return 1;

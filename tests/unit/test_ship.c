@@ -20,8 +20,9 @@
 struct script {
 	int position[8], write[32]; /* OK ends the script, not the sink */
 	_Atomic size_t npositions, nwrites;
-	struct tally_position at; /* where the store stands */
-	size_t bad_rows_index, bad_row;
+	struct tally_position at;                 /* where the store stands */
+	size_t bad_rows_index, bad_row, bad_rows; /* so many from bad_row on; 0 = one */
+	bool explains;                            /* says why, having named them */
 	struct gate *called;
 	const struct tally_sink_host *host;
 	struct tally_sink_instance *in;
@@ -54,6 +55,14 @@ static int fake_position(void *self, struct tally_position *out)
 	return rc == 0 ? 0 : (s->host->fail)(s->in, rc, 17, "no position\nfor \xc3\xa4 you");
 }
 
+static int refuse(struct script *s)
+{
+	int rc = TALLY_SINK_BAD_ROW;
+	for (size_t i = 0; rc == TALLY_SINK_BAD_ROW && i < (s->bad_rows ? s->bad_rows : 1); i++)
+		rc = s->host->bad_row(s->in, s->bad_rows_index, s->bad_row + i, 1366, "bad text %zu", i);
+	return s->explains ? (s->host->fail)(s->in, TALLY_SINK_STOP, 0, "a column is another") : rc;
+}
+
 static int fake_write(void *self, const struct tally_batch *batch)
 {
 	struct script *s = self;
@@ -65,7 +74,7 @@ static int fake_write(void *self, const struct tally_batch *batch)
 	if (rc == LOST_ANSWER)
 		rc = TALLY_SINK_RECONNECT;
 	if (rc == TALLY_SINK_BAD_ROW)
-		return s->host->bad_row(s->in, s->bad_rows_index, s->bad_row, 1366, "bad %s", "text");
+		return refuse(s);
 	return rc == 0 ? 0 : (s->host->fail)(s->in, rc, 42, "class %d", rc);
 }
 
@@ -299,10 +308,11 @@ static void test_a_bad_row_is_named(void **state)
 	script.bad_row = 321;
 	struct ship_report r = send();
 	assert_int_equal(r.outcome, SHIP_BAD_ROW);
-	assert_int_equal(r.rows_index, 0);
-	assert_int_equal(r.row, 321);
-	assert_int_equal(r.code, 1366);
-	assert_string_equal(r.message, "bad text");
+	assert_int_equal(r.nrefused, 1);
+	assert_int_equal(r.refused[0].rows_index, 0);
+	assert_int_equal(r.refused[0].row, 321);
+	assert_int_equal(r.refused[0].code, 1366);
+	assert_string_equal(r.refused[0].message, "bad text 0");
 	assert_int_equal(r.position.lsn, 1000);
 	assert_non_null(r.meta);
 	come_home();
@@ -320,18 +330,84 @@ static void test_a_refused_rollup_row_stops(void **state)
 	come_home();
 }
 
-/* Ten bad rows of a thousand are dead letters; the eleventh is more than 1 %. */
-static void test_many_bad_rows_are_a_schema_error(void **state)
+/* Ten bad rows of a thousand are dead letters, named in one report; an eleventh is more than 1 %, and then none is. */
+static void test_one_in_a_hundred_may_be_bad(void **state)
 {
 	(void)state;
 	set_sail(&quick);
-	port.batch.nrows = 1;
-	for (int i = 0; i < 12; i++)
-		script.write[i] = TALLY_SINK_BAD_ROW;
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(send().outcome, SHIP_BAD_ROW);
+	WRITES(TALLY_SINK_BAD_ROW, TALLY_SINK_OK, TALLY_SINK_BAD_ROW);
+	script.bad_rows = 10;
+	script.bad_row = 100;
+	struct ship_report r = send();
+	assert_int_equal(r.outcome, SHIP_BAD_ROW);
+	assert_int_equal(r.nrefused, 10);
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(r.refused[i].row, 100 + i);
+	assert_int_equal(send().outcome, SHIP_STORED);
+	script.bad_rows = 11; /* 21 of 2010 */
+	script.at = port.batch.from;
 	assert_int_equal(send().outcome, SHIP_REWIND);
 	assert_int_equal(stats().retries[TALLY_SINK_STOP], 1);
+	assert_int_equal(stats().retries[TALLY_SINK_BAD_ROW], 1);
+	assert_non_null(strstr(stats().error, "more than 1 %"));
+	come_home();
+}
+
+/* Five of a few are no schema error yet. */
+static void test_five_bad_rows_of_few_are_buried(void **state)
+{
+	(void)state;
+	for (size_t bad = 5; bad <= 6; bad++) {
+		set_sail(&quick);
+		WRITES(TALLY_SINK_BAD_ROW);
+		port.rows[0].n = 20;
+		script.bad_rows = bad;
+		assert_int_equal(send().outcome, bad == 5 ? SHIP_BAD_ROW : SHIP_REWIND);
+		come_home();
+	}
+}
+
+static void test_the_sinks_own_explanation_is_kept(void **state)
+{
+	(void)state;
+	set_sail(&quick);
+	WRITES(TALLY_SINK_BAD_ROW);
+	script.bad_rows = 1000;
+	script.explains = true;
+	assert_int_equal(send().outcome, SHIP_REWIND);
+	assert_string_equal(stats().error, "stop: a column is another");
+	come_home();
+}
+
+/* The store can be reached and still not take the batch: the trouble stands until a batch is committed, and the waits
+ * grow. */
+static void test_trouble_lasts_until_a_commit(void **state)
+{
+	(void)state;
+	set_sail(&quick);
+	WRITES(TALLY_SINK_FULL, TALLY_SINK_FULL, TALLY_SINK_FULL, TALLY_SINK_FULL, TALLY_SINK_FULL);
+	for (unsigned i = 1; i <= 5; i++) {
+		assert_int_equal(send().outcome, SHIP_REWIND);
+		struct ship_stats st = stats();
+		assert_true(st.stopped && st.connected);
+		assert_string_equal(st.error, "full: class 5");
+		assert_true(st.breaker_open == (i == 5));
+	}
+	assert_int_equal(send().outcome, SHIP_STORED);
+	assert_false(stats().stopped || stats().breaker_open);
+	assert_string_equal(stats().error, "");
+	come_home();
+}
+
+static void test_a_refused_row_is_no_failure_of_the_store(void **state)
+{
+	(void)state;
+	set_sail(&quick);
+	for (int i = 0; i < 6; i++)
+		script.write[i] = TALLY_SINK_BAD_ROW;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(send().outcome, SHIP_BAD_ROW);
+	assert_false(stats().breaker_open || stats().stopped);
 	come_home();
 }
 
@@ -484,7 +560,11 @@ int main(void)
 		cmocka_unit_test(test_moved_rewinds_at_once),
 		cmocka_unit_test(test_a_bad_row_is_named),
 		cmocka_unit_test(test_a_refused_rollup_row_stops),
-		cmocka_unit_test(test_many_bad_rows_are_a_schema_error),
+		cmocka_unit_test(test_one_in_a_hundred_may_be_bad),
+		cmocka_unit_test(test_five_bad_rows_of_few_are_buried),
+		cmocka_unit_test(test_the_sinks_own_explanation_is_kept),
+		cmocka_unit_test(test_trouble_lasts_until_a_commit),
+		cmocka_unit_test(test_a_refused_row_is_no_failure_of_the_store),
 		cmocka_unit_test(test_an_unnamed_bad_row_stops),
 		cmocka_unit_test(test_an_unknown_class_stops),
 		cmocka_unit_test(test_a_nudge_ends_the_wait_of_a_stop),

@@ -118,7 +118,7 @@ enum tally_sink_rc {
 	TALLY_SINK_RETRY = 1, /* the transaction is gone, the connection is fine: at once, with a little jitter */
 	TALLY_SINK_RECONNECT =
 		2,              /* the connection is gone or in doubt, also at COMMIT: position() tells what happened */
-	TALLY_SINK_BAD_ROW = 3, /* one row is refused: host->bad_row() said which; nothing was committed */
+	TALLY_SINK_BAD_ROW = 3, /* rows are refused: host->bad_row() said which; nothing was committed */
 	TALLY_SINK_STOP = 4, /* schema, rights, configuration: an operator must act; keep spooling, look again later */
 	TALLY_SINK_FULL = 5, /* the server or disk is full: back off long, alarm */
 	TALLY_SINK_MOVED = 6 /* the position was not `from`: start the line again at position() */
@@ -143,7 +143,9 @@ struct tally_sink_host {
 	 * Not for readers: they have words of their own. */
 	int (*fail)(struct tally_sink_instance *in, int rc, int code, const char *fmt, ...);
 
-	/* Before returning BAD_ROW: which row of which table of the batch, in the words of the server. */
+	/* Before returning BAD_ROW: which row of which table of the batch, in the words of the server. A sink that can go
+	 * on names every such row in ascending order, each by one call, as long as this returns BAD_ROW; what the last call
+	 * returned it returns itself. STOP means that enough are known: so many refusals are no matter of single rows. */
 	int (*bad_row)(struct tally_sink_instance *in, size_t rows_index, size_t row, int code, const char *fmt, ...);
 
 	/* [any thread] Who we are in the store: 36 characters of UUID, the line's name, the prefix of its tables ("" or
@@ -164,7 +166,8 @@ struct tally_sink_host {
 	double (*sketch_estimate)(enum tally_sketch_kind kind, const void *buf, size_t len);
 
 	/* [any thread] A fault seam by name (tests): 0, or a negative errno that the sink treats as its I/O failing there.
-	 * A transactional sink passes NAME.commit before its COMMIT and NAME.committed behind it. */
+	 * A transactional sink passes NAME.begin before its transaction, NAME.moved when the position is moved, NAME.rows
+	 * before each table's rows, NAME.trim before each trim, NAME.commit before its COMMIT, NAME.committed behind it. */
 	int (*seam)(const char *name);
 };
 
