@@ -224,6 +224,8 @@ void fate_sync_failed(struct ledger *l, int rc)
 	fate_rebuild_appended(l, keep);
 	int abandoned = spool_abandon(l->spool, keep);
 	l->must_abandon = abandoned != 0;
+	if (l->start_end > (abandoned ? spool_durable(l->spool) : keep))
+		atomic_store(&l->start_lsn, UINT64_MAX); /* it is written again before anything else */
 	if (abandoned) {
 		log_error("spool", "the disk takes nothing (%s): no event is accepted until it does",
 			strerror(-abandoned));

@@ -74,6 +74,8 @@ struct ledger {
 	_Atomic(const char *) trouble;
 	int64_t retry_at_us; /* monotonic: when a spool that took nothing is tried again */
 	int64_t trimmed_at_us;
+	_Atomic uint64_t start_lsn; /* of this run's START record; UINT64_MAX: it could not be written yet */
+	uint64_t start_end;
 	struct arena arena; /* of the group being built */
 
 	struct plug_set *next_plugins; /* under lock: a reload that waits for the thread */

@@ -187,6 +187,31 @@ static bool left_behind(struct ledger *l)
 	return rc == 0;
 }
 
+static bool has_started(const struct ledger *l)
+{
+	return atomic_load(&l->start_lsn) != UINT64_MAX;
+}
+
+/* Writes the START record of this run; the next sync makes it durable together with what follows it. */
+static int append_start(struct ledger *l)
+{
+	uint64_t boot;
+	char bytes[8];
+	struct spool_record rec;
+	MUST(getrandom(&boot, sizeof boot, 0) == (ssize_t)sizeof boot);
+	put_u64(bytes, boot);
+	int rc = spool_reserve(l->spool, sizeof bytes, 1);
+	if (rc)
+		return rc;
+	spool_append(l->spool, SPOOL_START, l->time_us, &(struct iovec){ bytes, sizeof bytes }, 1, &rec);
+	rc = spool_write(l->spool);
+	if (rc)
+		return rc;
+	l->start_end = rec.end;
+	atomic_store(&l->start_lsn, rec.lsn);
+	return 0;
+}
+
 static void process_group(struct ledger *l, struct group *g)
 {
 	g->ticket = ++l->ticket;
@@ -199,10 +224,14 @@ static void process_group(struct ledger *l, struct group *g)
 		fate_refused(l, g, -EIO, "unknown_outcome");
 		return;
 	}
-	fate_oversized(l, g);
-	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
-		admit_request(l, g, rq);
-	int rc = record_group(l, g);
+	int rc = has_started(l) ? 0 : append_start(l);
+	if (!rc) {
+		g->end = written_end(l);
+		fate_oversized(l, g);
+		for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+			admit_request(l, g, rq);
+		rc = record_group(l, g);
+	}
 	arena_reset(&l->arena);
 	if (rc) {
 		note_trouble(l, rc);
@@ -213,10 +242,12 @@ static void process_group(struct ledger *l, struct group *g)
 	fate_written(l, g);
 }
 
-/* Counts that found no record to travel in get one of their own now and then. */
+/* Counts that found no record to travel in get one of their own now and then. So does a START that had no room, and a
+ * failed sync is left behind, without waiting for somebody to send: who is refused may stay away until /readyz is well. */
 static void flush_carried(struct ledger *l)
 {
-	if (!terms_bytes(l->carried) || l->unsynced || is_refusing(l))
+	bool nothing = !terms_bytes(l->carried) && has_started(l) && !l->must_abandon;
+	if (nothing || l->unsynced || is_refusing(l))
 		return;
 	struct group *g = calloc(1, sizeof *g);
 	MUST(g != NULL);
@@ -360,20 +391,20 @@ static size_t write_checkpoint(void *arg, void *buf, size_t cap)
 	return bytes.len;
 }
 
-static int append_start(struct ledger *l)
+/* The START of a full or failing disk comes later: what is there is read and drained, events are taken once it stands. */
+static void start_run(struct ledger *l)
 {
-	uint64_t boot;
-	char bytes[8];
-	struct spool_record rec;
-	MUST(getrandom(&boot, sizeof boot, 0) == (ssize_t)sizeof boot);
-	put_u64(bytes, boot);
-	int rc = spool_reserve(l->spool, sizeof bytes, 1);
-	if (rc)
-		return rc;
 	tick_clock(l);
-	spool_append(l->spool, SPOOL_START, l->time_us, &(struct iovec){ bytes, sizeof bytes }, 1, &rec);
-	rc = spool_write(l->spool);
-	return rc ? rc : spool_sync(l->spool, rec.end);
+	int rc = append_start(l);
+	if (rc == 0) {
+		rc = spool_sync(l->spool, l->start_end);
+		l->must_abandon = rc != 0;
+	}
+	if (rc == 0)
+		return;
+	atomic_store(&l->start_lsn, UINT64_MAX);
+	note_trouble(l, rc);
+	log_warn("ledger", "no START record could be written; events are refused until the spool has room");
 }
 
 static int open_spool(struct ledger *l, const struct ledger_options *opt, char why[512])
@@ -393,12 +424,7 @@ static int open_spool(struct ledger *l, const struct ledger_options *opt, char w
 	if (rc)
 		return rc;
 	spool_set_checkpoint(l->spool, write_checkpoint, l);
-	rc = append_start(l);
-	if (rc) {
-		/* A full disk at start: read, drain, and take events once there is room. */
-		note_trouble(l, rc);
-		log_warn("ledger", "no START record could be written; events are refused until the spool has room");
-	}
+	start_run(l);
 	return 0;
 }
 
@@ -414,6 +440,7 @@ int ledger_open(const struct ledger_options *opt, struct ledger **out, char why[
 	l->gate = gate_open();
 	l->syncer.gate = gate_open();
 	l->unsynced_last = &l->unsynced;
+	l->start_lsn = UINT64_MAX;
 	l->appended = terms_open();
 	l->settled = terms_open();
 	l->carried = terms_open();

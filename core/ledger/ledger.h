@@ -146,6 +146,10 @@ const struct ledger_dead *ledger_dead(const struct ledger *l);
 
 struct spool *ledger_spool(struct ledger *l);
 
+/* [line] The store of this line names no place in the spool; or names one (again). See parted.c. */
+void ledger_note_parted(struct ledger *l, const char *line);
+void ledger_note_found(struct ledger *l, const char *line);
+
 /* [any thread] a new pipeline: the ledger opens its chain from this set before its next group. If anything has changed for the ledger's
  * plugins, the ids that the old instances knew are recalled from the spool into the new ones. */
 void ledger_reload(struct ledger *l, struct plug_set *plugins, const struct conf *conf);

@@ -2,4 +2,4 @@
 libtallycore_la_SOURCES += \
 	core/ledger/admit.c core/ledger/fate.c core/ledger/internal.h \
 	core/ledger/ledger.c core/ledger/ledger.h \
-	core/ledger/recall.c core/ledger/record.c
+	core/ledger/parted.c core/ledger/recall.c core/ledger/record.c

@@ -103,6 +103,7 @@ static void start_at(struct line *l, struct tally_position pos)
 			"mark; nothing is committed. Put the right data_dir or store back, or give this node a new identity "
 			"(tally spool adopt --as-new-node)",
 			(unsigned long long)pos.lsn);
+		ledger_note_parted(l->opt.ledger, l->opt.sink->name);
 		stop(l, words);
 		return;
 	}
@@ -115,6 +116,7 @@ static void start_at(struct line *l, struct tally_position pos)
 	l->position = l->filling->from = l->filling->to = pos;
 	l->cursor = pos.lsn;
 	l->state = LINE_READING;
+	ledger_note_found(l->opt.ledger, l->opt.sink->name);
 	set_trouble(l, "");
 	terms_load(l);
 	if (rc == -ESTALE)
@@ -299,7 +301,8 @@ static bool may_end(const struct line *l)
 	bool idle = l->state == LINE_READING && !l->flying && !l->filling->dirty &&
 		    l->cursor >= spool_durable(ledger_spool(l->opt.ledger));
 	bool lent = l->state == LINE_BURYING && !atomic_load(&l->funeral.answered); /* the ledger has our request */
-	return idle || (!lent && clock_mono_us() >= atomic_load(&l->drain_until_us));
+	/* a stopped line would not store anything in that time */
+	return idle || l->state == LINE_STOPPED || (!lent && clock_mono_us() >= atomic_load(&l->drain_until_us));
 }
 
 static void *line_main(void *arg)

@@ -57,40 +57,73 @@ static int sync_folder(const char *dir)
 	return rc;
 }
 
-static int make_node(const char *dir, const char *path, struct node *out)
+int node_write_file(const char *dir, const char *name, const char *text)
 {
-	char fresh[4200], line[38];
-	uuid_generate_random(out->uuid);
-	uuid_unparse_lower(out->uuid, out->text);
-	snprintf(line, sizeof line, "%s\n", out->text);
+	char path[4200], fresh[4210];
+	snprintf(path, sizeof path, "%s/%s", dir, name);
 	snprintf(fresh, sizeof fresh, "%s.new", path);
-	int rc = write_synced(fresh, line, 37);
+	int rc = write_synced(fresh, text, strlen(text));
 	if (!rc && rename(fresh, path))
 		rc = -errno;
 	return rc ? rc : sync_folder(dir);
 }
 
-int node_open(const char *dir, struct node *out, char why[256])
+void node_draw(struct node *out)
+{
+	uuid_generate_random(out->uuid);
+	uuid_unparse_lower(out->uuid, out->text);
+}
+
+int node_write(const char *dir, const struct node *n)
+{
+	char line[38];
+	snprintf(line, sizeof line, "%s\n", n->text);
+	return node_write_file(dir, "node", line);
+}
+
+int node_read(const char *dir, struct node *out, char why[256])
 {
 	char path[4096];
+	snprintf(path, sizeof path, "%s/node", dir);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return fail(why, path, -errno);
+	bool read = fscanf(f, "%36s", out->text) == 1 && uuid_parse(out->text, out->uuid) == 0;
+	fclose(f);
+	if (read)
+		return 0;
+	snprintf(why, 256, "%.150s: not a UUID; put the file back, or remove it to become a new node", path);
+	return -EINVAL;
+}
+
+/* An adoption that was cut off leaves the folder between two identities: only its next run knows how to go on. */
+static int refuse_half_adopted(const char *dir, char why[256])
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s/" NODE_ADOPTING, dir);
+	if (access(path, F_OK))
+		return 0;
+	snprintf(why, 256,
+		"%.60s: an adoption was begun and not ended; run `tally spool adopt --as-new-node -d %.60s` again",
+		path, dir);
+	return -EBUSY;
+}
+
+int node_open(const char *dir, struct node *out, char why[256])
+{
 	int rc = make_folders(dir);
 	if (rc)
 		return fail(why, dir, rc);
-	snprintf(path, sizeof path, "%s/node", dir);
-	FILE *f = fopen(path, "re");
-	if (!f && errno != ENOENT)
-		return fail(why, path, -errno);
-	if (!f) {
-		rc = make_node(dir, path, out);
-		if (!rc)
-			log_info("node", "this node is %s (new, in %s)", out->text, path);
-		return rc ? fail(why, path, rc) : 0;
-	}
-	bool read = fscanf(f, "%36s", out->text) == 1 && uuid_parse(out->text, out->uuid) == 0;
-	fclose(f);
-	if (!read) {
-		snprintf(why, 256, "%.150s: not a UUID; put the file back, or remove it to become a new node", path);
-		return -EINVAL;
-	}
+	rc = refuse_half_adopted(dir, why);
+	if (rc)
+		return rc;
+	rc = node_read(dir, out, why);
+	if (rc != -ENOENT)
+		return rc;
+	node_draw(out);
+	rc = node_write(dir, out);
+	if (rc)
+		return fail(why, dir, rc);
+	log_info("node", "this node is %s (new, in %s/node)", out->text, dir);
 	return 0;
 }

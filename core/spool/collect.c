@@ -41,14 +41,15 @@ static bool all_zero(const char *path)
 static void without_head(struct spool *sp, const char *name, const char *path)
 {
 	if (!named_as_ours(name)) {
-		log_warn("spool", "%s is no segment; left alone", path);
+		if (!sp->look)
+			log_warn("spool", "%s is no segment; left alone", path);
 		return;
 	}
 	if (!all_zero(path)) {
 		quarantine_file(sp, name, "its head is broken");
 		return;
 	}
-	int rc = file_unlink("spool.unlink", path);
+	int rc = sp->look ? 0 : file_unlink("spool.unlink", path);
 	if (rc < 0)
 		log_warn("spool", "cannot remove the empty %s: %s", path, strerror(-rc));
 }
@@ -62,6 +63,12 @@ static bool sane(const struct format_segment *h)
 static void take_spare(struct spool *sp, struct segment *seg)
 {
 	struct stat st;
+	if (sp->look) {
+		sp->look->spares++;
+		sp->disk_bytes += seg->head.size;
+		segment_free(seg);
+		return;
+	}
 	bool keep = seg->head.size == sp->opt.segment_bytes && sp->nspares < SPARES_KEPT &&
 		    segment_open_fd(sp, seg) == 0 && fstat(seg->fd, &st) == 0 && (uint64_t)st.st_size >= seg->head.size;
 	sp->disk_bytes += seg->head.size;
@@ -69,6 +76,22 @@ static void take_spare(struct spool *sp, struct segment *seg)
 		spare_put(sp, seg);
 	else
 		segment_remove(sp, seg);
+}
+
+/* A later version may lay out anything but the head differently, and knows what we would destroy. So the start is
+ * refused, and the file stays as it is. */
+static int refuse_newer(struct spool *sp, const char *name, uint32_t version, char why[256])
+{
+	char words[160];
+	snprintf(words, sizeof words,
+		"is of format %u and this tally reads up to %d: start the version that wrote it, or newer", version,
+		FORMAT_VERSION);
+	if (sp->look) {
+		look_note(sp, SPOOL_NEWER, name, 0, 0, words);
+		return 0;
+	}
+	snprintf(why, 256, "%.90s/%.30s %.130s", sp->opt.dir, name, words);
+	return -EPROTONOSUPPORT;
 }
 
 /* A segment that we may not open is no damage but a mistake of rights or limits: the start is refused, before it is taken
@@ -87,14 +110,18 @@ static int look_at(struct spool *sp, const char *name, char why[256])
 		quarantine_file(sp, name, "its head cannot be read");
 		return 0;
 	}
+	if (rc == -ENOENT && sp->look)
+		return 0; /* the daemon let go of it just now */
 	if (rc < 0) {
 		snprintf(why, 256, "cannot open %.180s: %s", path, strerror(-rc));
 		return named_as_ours(name) ? rc : 0;
 	}
 	struct format_segment head = s.head;
 	scan_close(&s);
-	if (head.version != FORMAT_VERSION || head.kind < FORMAT_LIVE || head.kind > FORMAT_SPARE || !sane(&head)) {
-		quarantine_file(sp, name, "written by another version of tally");
+	if (head.version > FORMAT_VERSION)
+		return refuse_newer(sp, name, head.version, why);
+	if (head.version < 1 || head.kind < FORMAT_LIVE || head.kind > FORMAT_SPARE || !sane(&head)) {
+		quarantine_file(sp, name, "its head makes no sense");
 		return 0;
 	}
 	if (memcmp(head.node, sp->opt.node, sizeof head.node) != 0) {
@@ -198,7 +225,10 @@ static void drop_void(struct spool *sp)
 			continue;
 		}
 		segment_list_remove(sp, i);
-		trim_retire(sp, seg);
+		if (sp->look)
+			segment_free(seg);
+		else
+			trim_retire(sp, seg);
 	}
 }
 

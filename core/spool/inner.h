@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "spool/format.h"
+#include "spool/look.h"
 #include "spool/scan.h"
 #include "spool/spool.h"
 
@@ -64,6 +65,7 @@ struct group {
 
 struct spool {
 	struct spool_options opt; /* dir is our copy */
+	struct spool_look *look;  /* not NULL: nothing is changed, what would be said or done is noted here */
 	uint64_t payload_max, checkpoint_max;
 	int lock_fd;
 
@@ -161,10 +163,23 @@ uint64_t sync_mark_at(struct spool *sp, uint64_t lsn); /* [lock held] */
 void quarantine_bytes(struct spool *sp, struct scan *s, const char *what, uint64_t from, uint64_t to);
 void quarantine_file(struct spool *sp, const char *name, const char *why);
 
+/* ---- spool.c ---- */
+
+struct spool *spool_make(const struct spool_options *opt);
+
+/* ---- look.c ---- */
+
+int look_tail(struct spool *sp, size_t keep);
+
+void look_note(struct spool *sp, enum spool_finding_kind kind, const char *name, uint64_t from, uint64_t to,
+	const char *words);
+
 /* ---- collect.c, recover.c, tail.c ---- */
 
 must_check int collect_segments(struct spool *sp, char why[256]);
 must_check int recover_log(struct spool *sp, spool_recall_fn fn, void *arg, char why[256]);
+/* Copies the bytes behind from that are no part of the log away. 1: there are some, and they must go; 0: none; -EIO. */
+int tail_copy_cut(struct spool *sp, const struct segment *seg, uint64_t from);
 must_check int tail_settle(struct spool *sp, size_t keep, uint64_t sure, char why[256]);
 
 /* ---- trim.c ---- */

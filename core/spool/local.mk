@@ -5,6 +5,7 @@ libtallycore_la_SOURCES += \
 	core/spool/format.c core/spool/format.h \
 	core/spool/group.c \
 	core/spool/inner.h \
+	core/spool/look.c core/spool/look.h \
 	core/spool/payload.h \
 	core/spool/quarantine.c \
 	core/spool/reader.c \

@@ -43,6 +43,10 @@ static int copy_range(struct scan *s, int fd, uint64_t from, uint64_t to)
 void quarantine_bytes(struct spool *sp, struct scan *s, const char *what, uint64_t from, uint64_t to)
 {
 	char name[NAME_BYTES], path[PATH_MAX];
+	if (sp->look) {
+		look_note(sp, strcmp(what, "cut") == 0 ? SPOOL_TORN : SPOOL_DAMAGED, "", from, to, "");
+		return;
+	}
 	snprintf(name, sizeof name, "quarantine/%s-%llu-%016llx-%llu-%llu.bin", what,
 		(unsigned long long)s->head.number, (unsigned long long)s->head.salt, (unsigned long long)from,
 		(unsigned long long)to);
@@ -67,6 +71,10 @@ void quarantine_file(struct spool *sp, const char *name, const char *why)
 {
 	char from[PATH_MAX], to[PATH_MAX], moved[2 * NAME_BYTES];
 	struct stat st;
+	if (sp->look) {
+		look_note(sp, SPOOL_STRANGE, name, 0, 0, why);
+		return;
+	}
 	int rc = room_open(sp);
 	segment_path(sp, name, from);
 	snprintf(moved, sizeof moved, "quarantine/%s", name);

@@ -76,8 +76,11 @@ static void broken(struct recovery *r, struct scan *s, size_t i, uint64_t to)
 		r->ended = true;
 		return;
 	}
-	log_error("spool", "lost %llu bytes of the log at lsn %llu: %s", (unsigned long long)(to - r->lsn),
-		(unsigned long long)r->lsn, s ? "damaged, a copy is in quarantine" : "no segment has them");
+	if (r->sp->look && !s)
+		look_note(r->sp, SPOOL_MISSING, "", r->lsn, to, "");
+	if (!r->sp->look)
+		log_error("spool", "lost %llu bytes of the log at lsn %llu: %s", (unsigned long long)(to - r->lsn),
+			(unsigned long long)r->lsn, s ? "damaged, a copy is in quarantine" : "no segment has them");
 	if (s)
 		quarantine_bytes(r->sp, s, "damage", r->lsn, to);
 	else
@@ -178,7 +181,7 @@ int recover_log(struct spool *sp, spool_recall_fn fn, void *arg, char why[256])
 		sp->end = r.lsn;
 		sp->mark = r.mark;
 	}
-	int rc = tail_settle(sp, r.keep, r.synced, why);
+	int rc = sp->look ? look_tail(sp, r.keep) : tail_settle(sp, r.keep, r.synced, why);
 	if (rc < 0)
 		return rc;
 	sp->written = sp->end;

@@ -16,7 +16,7 @@
 #define SEGMENT_LEAST 16384
 #define DIR_LONGEST 3000 /* names below it must fit PATH_MAX */
 
-static struct spool *make(const struct spool_options *opt)
+struct spool *spool_make(const struct spool_options *opt)
 {
 	struct spool *sp = calloc(1, sizeof *sp);
 	MUST(sp != NULL);
@@ -92,7 +92,7 @@ int spool_open(const struct spool_options *opt, spool_recall_fn fn, void *arg, s
 	int rc = check_options(opt, why);
 	if (rc < 0)
 		return rc;
-	struct spool *sp = make(opt);
+	struct spool *sp = spool_make(opt);
 	rc = dir_make(opt->dir, why);
 	if (rc == 0)
 		rc = dir_lock(sp, why);

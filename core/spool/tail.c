@@ -19,9 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* Copies the records of [from, top) away. 1: there is something behind from that must go; 0: nothing; -EIO: the device
- * does not let us know. */
-static int copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
+int tail_copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
 {
 	char path[PATH_MAX];
 	struct scan s = { .fd = -1 };
@@ -37,9 +35,10 @@ static int copy_cut(struct spool *sp, const struct segment *seg, uint64_t from)
 	if (behind > from) {
 		sp->cut_bytes += behind - from;
 		quarantine_bytes(sp, &s, "cut", from, behind);
+	}
+	if (behind > from && !sp->look)
 		log_warn("spool", "cut %llu bytes at lsn %llu that were never durable; a copy is in quarantine",
 			(unsigned long long)(behind - from), (unsigned long long)from);
-	}
 	int rc = s.unreadable ? -EIO : behind > from;
 	scan_close(&s);
 	return rc;
@@ -50,7 +49,7 @@ static void retire_behind(struct spool *sp, size_t keep)
 {
 	while (sp->nsegs > keep) {
 		struct segment *seg = sp->segs[--sp->nsegs];
-		if (copy_cut(sp, seg, seg->head.first) >= 0) {
+		if (tail_copy_cut(sp, seg, seg->head.first) >= 0) {
 			trim_retire(sp, seg);
 			continue;
 		}
@@ -67,7 +66,7 @@ static int zero_rest(struct spool *sp, struct segment *seg)
 {
 	struct stat st;
 	uint64_t at = FORMAT_PAGE + (sp->end - seg->head.first);
-	int torn = copy_cut(sp, seg, sp->end);
+	int torn = tail_copy_cut(sp, seg, sp->end);
 	if (torn < 0) {
 		log_error("spool", "%s cannot be read behind lsn %llu; it is left as it is", seg->name,
 			(unsigned long long)sp->end);

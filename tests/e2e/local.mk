@@ -14,6 +14,7 @@ dist_check_SCRIPTS += \
 	tests/e2e/letters.py \
 	tests/e2e/outage.py \
 	tests/e2e/plugins.py \
+	tests/e2e/spool_tool.py \
 	tests/e2e/status.py \
 	tests/e2e/tool.py \
 	tests/e2e/truth_mariadb.py \

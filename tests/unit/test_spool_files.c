@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Disturbed files: missing, copied, renamed, foreign, short, unreadable ones. The spool opens, tells what is gone, and
  * goes on. */
+#include "spool/look.h"
 #include "spool_master.h"
 
 static void a_missing_segment_is_a_gap(void **state)
@@ -126,21 +127,91 @@ static void rubbish_in_the_folder_stops_nothing(void **state)
 	h.number = 1u << 20;
 	format_put_segment(page, &h);
 	put_file("absurd.seg", page, sizeof page);
-	h = files[0].head;
-	format_put_segment(page, &h);
-	for (int at = 0; at <= 2048; at += 2048) {
-		put_u32(page + at + 8, 99);
-		put_u32(page + at + 124, crc32c(0, page + at, 124));
-	}
-	put_file("newer.seg", page, sizeof page);
 	open_and_see();
 	expect_items(0, 0, nitems);
-	assert_int_equal(stats().quarantined, 5);
-	assert_int_equal(quarantine_files(), 5);
+	assert_int_equal(stats().quarantined, 4);
+	assert_int_equal(quarantine_files(), 4);
 	assert_int_equal(stats().lost_bytes, 0);
 	snprintf(path, sizeof path, "%s/README", k.dir);
 	assert_int_equal(access(path, F_OK), 0);
 	expect_it_goes_on();
+	master_drop();
+}
+
+static int look(struct spool_look *out)
+{
+	char why[256];
+	return spool_look(k.dir, k.opt.node, NULL, NULL, out, why);
+}
+
+/* Only a later version knows what its segments mean: no start over one, and nothing of it is touched. */
+static void a_segment_of_a_later_version_refuses_the_start(void **state)
+{
+	(void)state;
+	static uint8_t page[FORMAT_PAGE * 2], after[sizeof page];
+	char why[256], path[512];
+	struct spool_look found;
+	build(20, 1, 900);
+	restore();
+	format_put_segment(page, &files[0].head);
+	for (int at = 0; at <= 2048; at += 2048) {
+		put_u32(page + at + 8, FORMAT_VERSION + 1);
+		put_u32(page + at + 124, crc32c(0, page + at, 124));
+	}
+	put_file("newer.seg", page, sizeof page);
+	assert_int_equal(spool_open(&k.opt, NULL, NULL, &k.sp, why), -EPROTONOSUPPORT);
+	assert_non_null(strstr(why, "newer.seg"));
+	assert_non_null(strstr(why, "start the version that wrote it"));
+	assert_int_equal(look(&found), 0);
+	assert_int_equal(found.nfindings, 1);
+	assert_int_equal(found.findings[0].kind, SPOOL_NEWER);
+	assert_string_equal(found.findings[0].name, "newer.seg");
+	spool_look_free(&found);
+	snprintf(path, sizeof path, "%s/newer.seg", k.dir);
+	int fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, after, sizeof after), sizeof after);
+	close(fd);
+	assert_memory_equal(page, after, sizeof page);
+	assert_int_equal(unlink(path), 0);
+	open_and_see();
+	expect_items(0, 0, nitems);
+	assert_int_equal(quarantine_files(), 0);
+	master_drop();
+}
+
+/* A look finds what a start finds, and leaves every byte and name as it was. */
+static void looking_changes_nothing(void **state)
+{
+	(void)state;
+	struct spool_look found;
+	char cmd[600];
+	build(60, 1, 900);
+	restore();
+	flip(file_of(items[4].lsn), offset_of(items[4].lsn) + 100, 1);
+	assert_int_equal(unlink(file_path(2)), 0);
+	copy_file(file_path(3), "copy.seg");
+	put_file("zero.seg", "\0\0\0\0", 4);
+	flip(file_of(items[nitems - 1].lsn), offset_of(items[nitems - 1].lsn) + 60, 1);
+	snprintf(cmd, sizeof cmd, "cd %.120s && cksum * >../%.60s.sums", k.dir, strrchr(k.dir, '/') + 1);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(look(&found), 0);
+	snprintf(cmd, sizeof cmd, "cd %.120s && cksum * | cmp - ../%.60s.sums && rm ../%.60s.sums", k.dir,
+		strrchr(k.dir, '/') + 1, strrchr(k.dir, '/') + 1);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(found.nfindings, 4);
+	assert_int_equal(found.findings[0].kind, SPOOL_STRANGE);
+	assert_int_equal(found.findings[1].kind, SPOOL_DAMAGED);
+	assert_true(found.findings[1].from == items[4].lsn && found.findings[1].to == items[4].end);
+	assert_int_equal(found.findings[2].kind, SPOOL_MISSING);
+	assert_true(found.findings[2].from == files[2].head.first && found.findings[2].to == files[3].head.first);
+	assert_int_equal(found.findings[3].kind, SPOOL_TORN);
+	uint64_t end = found.end, mark = found.mark, lost = found.lost_bytes, torn = found.torn_bytes;
+	size_t segments = found.nsegments;
+	spool_look_free(&found);
+	open_and_see();
+	assert_true(stats().end == end && k.sp && stats().segments == segments);
+	assert_true(stats().lost_bytes == lost && stats().cut_bytes == torn);
+	assert_true(mark != 0);
 	master_drop();
 }
 
@@ -265,6 +336,8 @@ int main(void)
 		cmocka_unit_test(names_mean_nothing),
 		cmocka_unit_test(a_copied_segment_goes_aside),
 		cmocka_unit_test(rubbish_in_the_folder_stops_nothing),
+		cmocka_unit_test(a_segment_of_a_later_version_refuses_the_start),
+		cmocka_unit_test(looking_changes_nothing),
 		cmocka_unit_test(a_short_segment_file_loses_only_what_it_lacks),
 		cmocka_unit_test(a_segment_without_any_head_is_a_gap),
 		cmocka_unit_test(a_passing_read_error_destroys_nothing),

@@ -58,6 +58,7 @@ int cmd_query(struct client *c);
 int cmd_top(struct client *c);
 int cmd_dead(struct client *c);
 int cmd_adopt(struct client *c);
+int cmd_spool(struct client *c);
 
 /* Takes `--name value` or `--name=value` at argv[*i]; NULL = it is another one. Exits with usage if the value is missing. */
 const char *option_value(struct client *c, int *i, const char *name);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/seam.h"
 #include "main/client/client.h"
 
 #define DEFAULT_URL "http://127.0.0.1:8470"
@@ -28,10 +29,11 @@ static const struct command {
 	{ "dead", cmd_dead, NULL, false, "dead letters: tally dead list | show | replay | purge" },
 	{ "adopt", cmd_adopt, NULL, false,
 		"give a line the tables it wrote under another name: tally adopt LINE --from OLDNAME" },
+	{ "spool", cmd_spool, NULL, false, "look at a data_dir: tally spool check | dump | adopt, with -d DATA_DIR" },
 };
 
-static const char *const not_yet[] = { "tail", "explain", "spool", "drain", "rebuild", "verify", "backup", "restore",
-	"key", "bench" };
+static const char *const not_yet[] = { "tail", "explain", "drain", "rebuild", "verify", "backup", "restore", "key",
+	"bench" };
 
 static void usage(FILE *f)
 {
@@ -146,8 +148,8 @@ int main(int argc, char **argv)
 {
 	struct client c = { .argc = argc, .argv = argv };
 	int rc = parse_globals(&c);
-	if (rc)
-		return rc;
+	if (rc || seam_arm(getenv("TALLY_FAULT")))
+		return EXIT_USAGE;
 	if (c.argc == 0) {
 		usage(stderr);
 		return EXIT_USAGE;
