@@ -160,7 +160,7 @@ static enum turned hand_over(struct redis_source *s, struct redis_batch *b)
 		return TURN_WELL;
 	if (rc) {
 		redis_trouble(s, "the spool takes nothing (%s): not reading", strerror(-rc));
-		wait_ms(s, 250);
+		wait_ms(s, 500);
 		return TURN_WAITED;
 	}
 	switch (redis_settle(s, b)) {
@@ -174,28 +174,16 @@ static enum turned hand_over(struct redis_source *s, struct redis_batch *b)
 	}
 }
 
-/* NULL, or why the list has to wait. */
-static const char *overload(const struct redis_source *s)
-{
-	const char *trouble = ledger_trouble(s->opt.ledger);
-	return meter_level() >= REFUSING_LEVEL ? "the level of degradation is 5 or above" : trouble;
-}
-
-static enum turned extended(struct redis_source *s, enum turned well)
-{
-	return s->redis && redis_extend(s) == SETTLED_OK ? well : TURN_BROKEN;
-}
-
-/* One turn with the lease in hand. */
+/* One turn with the lease in hand. A node that cannot take does not extend it, and another one may have the list; it
+ * tries again all the same, since nothing else may come to tell that the spool has room. */
 static enum turned turn(struct redis_source *s)
 {
 	struct redis_batch b;
 	arena_reset(&s->arena);
-	const char *why = overload(s);
-	if (why) {
-		redis_trouble(s, "overloaded (%s): not reading", why);
+	if (meter_level() >= REFUSING_LEVEL) {
+		redis_trouble(s, "overloaded (level %d of degradation): not reading", meter_level());
 		wait_ms(s, 250);
-		return extended(s, TURN_WAITED);
+		return TURN_WAITED;
 	}
 	int rc = redis_peek(s, &b);
 	enum turned out = rc < 0 ? TURN_BROKEN : TURN_WELL;
@@ -206,7 +194,7 @@ static enum turned turn(struct redis_source *s)
 	if (rc != 0)
 		return out;
 	sleep_on_list(s);
-	return extended(s, TURN_WELL);
+	return s->redis && redis_extend(s) == SETTLED_OK ? TURN_WELL : TURN_BROKEN;
 }
 
 static void turns(struct redis_source *s)

@@ -12,6 +12,9 @@ static const struct {
 	{ "WRONGPASS", "the user or password of the url is wrong" },
 	{ "invalid password", "the password of the url is wrong" },
 	{ "NOPERM", "the url's user may not do that; the commands and keys it needs are in docs/redis.md" },
+	{ "can't run this command",
+		"the url's user may not do that; the commands and keys it needs are in docs/redis.md" },
+	{ "can't access", "the url's user may not use that key; the commands and keys it needs are in docs/redis.md" },
 	{ "WRONGTYPE", "the list or one of its companion keys is a key of another type; move that away or name another "
 		       "list" },
 	{ "READONLY", "this Redis is a replica now; looking for the master" },

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/seam.h"
 #include "door/redis_inner.h"
+#include "plug/crash.h"
+#include "text/write.h"
 
 #define AGAIN_US 100000
 
@@ -119,6 +121,39 @@ static bool among_found(const struct redis_source *s, const char *id)
 	return false;
 }
 
+/* {"reason":"crashed","message":"…","event":{…}} */
+static struct tally_str parked_entry(struct redis_source *s, const struct ledger_item *it, const char *plugin)
+{
+	struct text_out o;
+	text_open(&o, &s->arena, 512);
+	text_json_begin(&o, '{');
+	text_json_member_string(&o, "reason", STR("crashed"));
+	text_json_member_string(&o, "message",
+		str_of(arena_printf(&s->arena, "plugin %s took the daemon down on it %d times", plugin, CRASH_MOST)));
+	text_json_key(&o, STR("event"));
+	text_json_raw(&o, event_to_json(&it->ev, &s->arena));
+	text_json_end(&o, '}');
+	return text_done(&o);
+}
+
+/* Events of the batch that no plugin may see again; the ledger will drop them. In the dead list first: a crash between
+ * puts one there twice rather than nowhere. */
+static bool lay_parked_aside(struct redis_source *s, const struct redis_batch *b)
+{
+	for (size_t i = 0; i < b->nitems; i++) {
+		const char *plugin = crash_parked(b->lsn, (uint32_t)i, 0);
+		if (!plugin)
+			continue;
+		struct tally_str entry = parked_entry(s, &b->items[i], plugin);
+		const char *argv[] = { "RPUSH", s->dead, entry.ptr };
+		redisReply *r = redis_call(s, 3, argv, (const size_t[]){ 5, strlen(s->dead), entry.len });
+		if (!r)
+			return false;
+		freeReplyObject(r);
+	}
+	return true;
+}
+
 /* A record that Redis says is ours and the disk does not give back: its events are gone from both. */
 static bool release_found(struct redis_source *s, const struct redis_found *f)
 {
@@ -126,7 +161,7 @@ static bool release_found(struct redis_source *s, const struct redis_found *f)
 	arena_reset(&s->arena);
 	int rc = redis_batch_recall(s, f->lsn, &b);
 	if (!rc)
-		return redis_release(s, &b);
+		return lay_parked_aside(s, &b) && redis_release(s, &b);
 	log_error("redis", "%s: the batch at lsn %llu was taken from the list and cannot be read back (%s): it is lost",
 		s->opt.source->list, (unsigned long long)f->lsn, strerror(-rc));
 	return redis_void(s, f->lsn);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "ledger/internal.h"
+#include "plug/crash.h"
 
 static void count_rejected(struct ledger *l, const struct ledger_request *rq)
 {
@@ -20,10 +21,28 @@ static void count_dropped(struct ledger *l, const struct ledger_item *it, const 
 	terms_add(l->building, it->ev.site, TERM_DROPPED, str_make(reason, (size_t)n), 1);
 }
 
+/* An event of a pending batch on which a plugin crashed too often; its door has laid it aside. */
+static bool is_parked(struct ledger *l, struct ledger_request *rq, struct ledger_item *it)
+{
+	uint64_t subject = rq->kind == LEDGER_RELEASE ? rq->subject : 0;
+	uint32_t idx = (uint32_t)(it - rq->items);
+	const char *plugin = crash_parked(subject, idx, 0);
+	crash_about(subject, idx, 0);
+	if (!plugin)
+		return false;
+	it->verdict = LEDGER_DROPPED;
+	it->reason = "crashed";
+	rq->dropped++;
+	count_dropped(l, it, &(struct plug_verdict){ plugin, "crashed", 0 });
+	return true;
+}
+
 static void admit_item(struct ledger *l, struct group *g, struct ledger_request *rq, struct ledger_item *it)
 {
 	struct plug_verdict v = { "", "", 0 };
 	terms_add(l->building, it->ev.site, TERM_RECEIVED, STR(""), 1);
+	if (is_parked(l, rq, it))
+		return;
 	switch (plug_admit(l->chain, g->ticket, &it->ev, &v)) {
 	case TALLY_PASS:
 		it->verdict = LEDGER_TAKEN;

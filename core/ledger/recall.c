@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "event/event.h"
 #include "ledger/internal.h"
+#include "plug/crash.h"
 #include "spool/payload.h"
 
 /* One REDIS record: pending while released is 0; after that kept as long as a line may still read the RELEASE. */
@@ -67,7 +68,8 @@ static void recall_events(
 		ev.lsn = rec->lsn;
 		ev.idx = i;
 		ev.received_us = rec->time_us;
-		if (!verdicts || verdicts[i] == PAYLOAD_TAKEN)
+		crash_about(ev.lsn, i, ev.received_us);
+		if ((!verdicts || verdicts[i] == PAYLOAD_TAKEN) && !crash_parked(ev.lsn, i, ev.received_us))
 			plug_recall(chain, &ev);
 		p = str_make(p.ptr + used, p.len - (size_t)used);
 		arena_reset(&a);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One record's events through the stages into the batch that is being filled. */
+#include <errno.h>
+
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/event.h"
 #include "line/internal.h"
 #include "meter/meter.h"
+#include "plug/crash.h"
 #include "spool/payload.h"
 
 #define TICK_US 1000000
@@ -76,6 +79,13 @@ void stage_event(struct line *l, struct tally_event *ev)
 		batch_add_dead(l, b, ev, dead->code, dead->message);
 		return;
 	}
+	const char *parked = crash_parked(ev->lsn, ev->idx, ev->received_us);
+	if (parked) {
+		batch_add_dead(l, b, ev, ENOTRECOVERABLE,
+			arena_printf(&b->arena, "parked: plugin %s crashed on it %d times", parked, CRASH_MOST));
+		return;
+	}
+	crash_about(ev->lsn, ev->idx, ev->received_us);
 	int rc = plug_event(l->chain, &b->arena, ev, &v);
 	if (rc == TALLY_PASS) {
 		batch_add_event(b, ev);

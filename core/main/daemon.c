@@ -13,6 +13,7 @@
 #include "main/front.h"
 #include "main/show.h"
 #include "meter/meter.h"
+#include "plug/crash.h"
 #include "zone/zone.h"
 
 #define DRAIN_US 10000000 /* what is under way gets this long at the end */
@@ -65,7 +66,14 @@ static void close_plugins(struct daemon *d)
 static int open_ledger(struct daemon *d)
 {
 	struct ledger_options opt = { .conf = d->conf, .node = d->node.uuid, .plugins = d->plugins };
-	return ledger_open(&opt, &d->ledger, d->why);
+	struct spool_stats kept;
+	crash_open(d->conf->data_dir);
+	int rc = ledger_open(&opt, &d->ledger, d->why);
+	if (rc)
+		return rc;
+	spool_stats(ledger_spool(d->ledger), &kept);
+	crash_forget(kept.begin);
+	return 0;
 }
 
 static void close_ledger(struct daemon *d)

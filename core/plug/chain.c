@@ -6,7 +6,7 @@
 
 #include "plug/inner.h"
 
-static const char *const hook_names[HOOKS] = {
+const char *const plug_hook_names[HOOKS] = {
 	[HOOK_ADMIT] = "admit",
 	[HOOK_FORGET] = "forget",
 	[HOOK_SETTLE] = "settle",
@@ -60,8 +60,8 @@ static struct tally_instance *make_instance(struct plug_set *s, const struct plu
 	unsigned hooks = hooks_at(stage->plugin, station);
 	for (unsigned h = 0; h < HOOKS; h++)
 		if (hooks & 1u << h)
-			in->timers[h].series =
-				meter_get(M_PLUGIN_SECONDS, str_of(stage->name), str_of(hook_names[h]), str_of(""));
+			in->timers[h].series = meter_get(
+				M_PLUGIN_SECONDS, str_of(stage->name), str_of(plug_hook_names[h]), str_of(""));
 	return in;
 }
 

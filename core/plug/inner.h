@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "conf/plugopt.h"
 #include "meter/meter.h"
+#include "plug/crash.h"
 #include "plug/plug.h"
 #include "zone/zone.h"
 
@@ -109,6 +110,8 @@ enum plug_hook {
 	HOOKS
 };
 
+extern const char *const plug_hook_names[HOOKS];
+
 struct plug_timer {
 	struct meter_series *series; /* NULL = the plugin has no such hook */
 	uint32_t calls;
@@ -182,6 +185,19 @@ static inline void plug_time_end(struct plug_timer *t, int64_t begun)
 {
 	if (begun)
 		meter_observe(t->series, (double)(clock_mono_ns() - begun) / 1e9);
+}
+
+/* Around every call of a hook: what it cost, and who it was if the process ends in it. */
+static inline int64_t plug_call_begin(struct tally_instance *in, enum plug_hook hook, uint32_t mask)
+{
+	crash_enter(in->stage->name, plug_hook_names[hook]);
+	return plug_time_begin(&in->timers[hook], mask);
+}
+
+static inline void plug_call_end(struct tally_instance *in, enum plug_hook hook, int64_t begun)
+{
+	crash_leave();
+	plug_time_end(&in->timers[hook], begun);
 }
 
 #endif

@@ -2,6 +2,7 @@
 libtallycore_la_SOURCES += \
 	core/plug/chain.c \
 	core/plug/change.c \
+	core/plug/crash.c core/plug/crash.h \
 	core/plug/describe.c \
 	core/plug/file.c \
 	core/plug/host.c \

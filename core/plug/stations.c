@@ -31,9 +31,9 @@ static void say_no_verdict(struct tally_instance *in, const char *hook, int rc)
 static int admit_one(struct tally_instance *in, uint64_t ticket, const struct tally_event *ev)
 {
 	clear_reason(in);
-	int64_t begun = plug_time_begin(&in->timers[HOOK_ADMIT], PLUG_SAMPLED);
+	int64_t begun = plug_call_begin(in, HOOK_ADMIT, PLUG_SAMPLED);
 	int rc = in->plugin->admit(in->self, ticket, ev);
-	plug_time_end(&in->timers[HOOK_ADMIT], begun);
+	plug_call_end(in, HOOK_ADMIT, begun);
 	if (rc >= TALLY_PASS && rc <= TALLY_REFUSE)
 		return rc;
 	say_no_verdict(in, "admit", rc);
@@ -46,9 +46,9 @@ static void forget_before(struct plug_chain *ch, size_t n, uint64_t ticket, cons
 		struct tally_instance *in = ch->in[n];
 		if (!in->plugin->forget)
 			continue;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_FORGET], PLUG_SAMPLED);
+		int64_t begun = plug_call_begin(in, HOOK_FORGET, PLUG_SAMPLED);
 		in->plugin->forget(in->self, ticket, ev);
-		plug_time_end(&in->timers[HOOK_FORGET], begun);
+		plug_call_end(in, HOOK_FORGET, begun);
 	}
 }
 
@@ -72,9 +72,9 @@ void plug_settle(struct plug_chain *ch, uint64_t ticket, bool kept)
 		struct tally_instance *in = ch->in[i];
 		if (!in->plugin->settle)
 			continue;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_SETTLE], PLUG_SAMPLED);
+		int64_t begun = plug_call_begin(in, HOOK_SETTLE, PLUG_SAMPLED);
 		in->plugin->settle(in->self, ticket, kept);
-		plug_time_end(&in->timers[HOOK_SETTLE], begun);
+		plug_call_end(in, HOOK_SETTLE, begun);
 	}
 }
 
@@ -84,9 +84,9 @@ void plug_recall(struct plug_chain *ch, const struct tally_event *ev)
 		struct tally_instance *in = ch->in[i];
 		if (!in->plugin->recall)
 			continue;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_RECALL], PLUG_SAMPLED);
+		int64_t begun = plug_call_begin(in, HOOK_RECALL, PLUG_SAMPLED);
 		in->plugin->recall(in->self, ev);
-		plug_time_end(&in->timers[HOOK_RECALL], begun);
+		plug_call_end(in, HOOK_RECALL, begun);
 	}
 }
 
@@ -105,9 +105,9 @@ static int event_one(struct tally_instance *in, struct arena *arena, struct tall
 	struct tally_event before = *ev;
 	clear_reason(in);
 	in->arena = arena;
-	int64_t begun = plug_time_begin(&in->timers[HOOK_EVENT], PLUG_SAMPLED);
+	int64_t begun = plug_call_begin(in, HOOK_EVENT, PLUG_SAMPLED);
 	int rc = in->plugin->event(in->self, ev);
-	plug_time_end(&in->timers[HOOK_EVENT], begun);
+	plug_call_end(in, HOOK_EVENT, begun);
 	in->arena = NULL;
 	if (memcmp(&before, ev, sizeof before) != 0) {
 		int bad = plug_change_check(in, ev, &before);
@@ -146,9 +146,9 @@ int plug_tick(struct plug_chain *ch, int64_t now_us)
 		struct tally_instance *in = ch->in[i];
 		if (!in->plugin->tick)
 			continue;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_TICK], PLUG_EVERY);
+		int64_t begun = plug_call_begin(in, HOOK_TICK, PLUG_EVERY);
 		int rc = in->plugin->tick(in->self, now_us);
-		plug_time_end(&in->timers[HOOK_TICK], begun);
+		plug_call_end(in, HOOK_TICK, begun);
 		if (rc != 0)
 			say_failed(in, "tick", rc);
 		first = first ? first : rc;
@@ -164,9 +164,9 @@ int plug_flush(struct plug_chain *ch, struct arena *arena)
 		if (!in->plugin->flush)
 			continue;
 		in->arena = arena;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_FLUSH], PLUG_EVERY);
+		int64_t begun = plug_call_begin(in, HOOK_FLUSH, PLUG_EVERY);
 		int rc = in->plugin->flush(in->self);
-		plug_time_end(&in->timers[HOOK_FLUSH], begun);
+		plug_call_end(in, HOOK_FLUSH, begun);
 		in->arena = NULL;
 		if (rc != 0)
 			say_failed(in, "flush", rc);
@@ -181,9 +181,9 @@ void plug_reset(struct plug_chain *ch)
 		struct tally_instance *in = ch->in[i];
 		if (!in->plugin->reset)
 			continue;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_RESET], PLUG_EVERY);
+		int64_t begun = plug_call_begin(in, HOOK_RESET, PLUG_EVERY);
 		in->plugin->reset(in->self);
-		plug_time_end(&in->timers[HOOK_RESET], begun);
+		plug_call_end(in, HOOK_RESET, begun);
 	}
 }
 
@@ -192,9 +192,9 @@ void plug_reset(struct plug_chain *ch)
 static int request_one(struct tally_instance *in, const struct tally_request *rq)
 {
 	clear_reason(in);
-	int64_t begun = plug_time_begin(&in->timers[HOOK_REQUEST], PLUG_EVERY);
+	int64_t begun = plug_call_begin(in, HOOK_REQUEST, PLUG_EVERY);
 	int rc = in->plugin->request(in->self, rq);
-	plug_time_end(&in->timers[HOOK_REQUEST], begun);
+	plug_call_end(in, HOOK_REQUEST, begun);
 	if (rc == TALLY_PASS || rc == TALLY_REFUSE || rc == TALLY_ANSWERED || rc == TALLY_HOLD)
 		return rc;
 	say_no_verdict(in, "request", rc);
@@ -222,8 +222,8 @@ void plug_answered(struct plug_chain *ch, const struct tally_request *rq, const 
 		struct tally_instance *in = ch->in[i];
 		if (!in->plugin->answered)
 			continue;
-		int64_t begun = plug_time_begin(&in->timers[HOOK_ANSWERED], PLUG_EVERY);
+		int64_t begun = plug_call_begin(in, HOOK_ANSWERED, PLUG_EVERY);
 		in->plugin->answered(in->self, rq, an);
-		plug_time_end(&in->timers[HOOK_ANSWERED], begun);
+		plug_call_end(in, HOOK_ANSWERED, begun);
 	}
 }

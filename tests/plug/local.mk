@@ -82,3 +82,6 @@ EXTRA_tests_plug_test_rollup_data_DEPENDENCIES = plugins/rollup.la
 check_PROGRAMS += tests/plug/test_ledger
 tests_plug_test_ledger_SOURCES = tests/plug/test_ledger.c
 EXTRA_tests_plug_test_ledger_DEPENDENCIES = plugins/dedup.la
+
+check_PROGRAMS += tests/plug/test_crash
+tests_plug_test_crash_SOURCES = tests/plug/test_crash.c
