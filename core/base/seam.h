@@ -5,9 +5,14 @@
  *     TALLY_FAULT="spool.sync:3:EIO,spool.write:10:short,ledger.append:5:kill"
  * Actions: an errno name (EIO, ENOSPC, EDQUOT, ENOMEM, EPIPE, ECONNRESET, EINTR, EROFS), `short` (half a write),
  * `stall=MS`, `kill` (SIGKILL to the own process). N counts from 1; `N+` fires on every passing from the N-th on.
- * With nothing armed a seam costs one relaxed load. [any thread] */
+ * With nothing armed a seam costs one relaxed load. Every firing is a line on stderr, `seam NAME fired`. [any thread]
+ *
+ * A mutant is a bug planted on purpose, to see the checkers of tests/fault find it. Mutants are compiled only into the
+ * tallyd of those tests (TALLY_MUTANTS); the environment's TALLY_MUTANT chooses one. */
 #ifndef BASE_SEAM_H
 #define BASE_SEAM_H
+
+#include <stdbool.h>
 
 #include "base/check.h"
 
@@ -21,5 +26,12 @@ int seam_arm(const char *spec);
 
 /* How often the armed action of this name has fired. */
 unsigned seam_fired(const char *name);
+
+#ifdef TALLY_MUTANTS
+bool seam_mutant(const char *name);
+#define MUTANT(name) seam_mutant(name)
+#else
+#define MUTANT(name) false
+#endif
 
 #endif

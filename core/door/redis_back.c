@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/seam.h"
 #include "door/redis_inner.h"
 #include "spool/payload.h"
 
@@ -135,7 +136,7 @@ static void tell(struct redis_source *s, const struct looking_back *k)
 
 bool redis_catch_up(struct redis_source *s, const char *acked)
 {
-	if (!s->last[0] || strcmp(s->last, acked) == 0)
+	if (!s->last[0] || strcmp(s->last, acked) == 0 || MUTANT("void_released"))
 		return true;
 	struct looking_back k = { .source = s, .acked = acked, .behind = !acked[0] };
 	arena_init(&k.arena, 1 << 20);

@@ -81,6 +81,23 @@ static const char aside_script[] = "if redis.call('GET', KEYS[2]) ~= ARGV[1] the
 				   "redis.call('LTRIM', KEYS[3], -tonumber(ARGV[6]), -1)\n"
 				   "return 'ok'\n";
 
+#ifdef TALLY_MUTANTS
+/* The script without the effect of its check of the list's head. */
+static const char *settle_text(void)
+{
+	static char text[sizeof settle_script];
+	memcpy(text, settle_script, sizeof text);
+	if (MUTANT("trim_unchecked"))
+		memcpy(strstr(text, "return 'moved'"), "local moved =1", 14);
+	return text;
+}
+#else
+static const char *settle_text(void)
+{
+	return settle_script;
+}
+#endif
+
 static void draw_token(struct redis_source *s)
 {
 	uint64_t number;
@@ -158,7 +175,7 @@ static redisReply *call_settle(struct redis_source *s, const struct redis_batch 
 		hash_element(b->elements->element[0], first);
 		hash_element(b->elements->element[b->n - 1], last);
 	}
-	const char *fixed[] = { "EVAL", settle_script, "4", s->opt.source->list, s->lease, s->acked, s->dead, s->token,
+	const char *fixed[] = { "EVAL", settle_text(), "4", s->opt.source->list, s->lease, s->acked, s->dead, s->token,
 		s->opt.node_uuid, REDIS_LEASE_MS, b->id, count, end_of(s), first, last, REDIS_DEAD_MAX };
 	size_t argc = sizeof fixed / sizeof *fixed;
 	const char **argv = arena_alloc(&s->arena, (argc + b->ndead) * sizeof *argv);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/seam.h"
 #include "ledger/internal.h"
 
 static void answer(struct ledger_request *rq, enum conf_ack reached)
@@ -63,6 +64,8 @@ void fate_written(struct ledger *l, struct group *g)
 	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
 		g->kept |= is_content_with_written(rq);
 	answer_if(g, is_content_with_written, CONF_ACK_WRITTEN);
+	if (MUTANT("ack_before_sync"))
+		answer_if(g, is_content_with_durable, CONF_ACK_DURABLE);
 	g->next = NULL;
 	*l->unsynced_last = g;
 	l->unsynced_last = &g->next;
@@ -154,7 +157,7 @@ static void keep_carried(struct ledger *l, struct group *g)
 void fate_refused(struct ledger *l, struct group *g, int rc, const char *reason)
 {
 	keep_carried(l, g);
-	plug_settle(l->chain, g->ticket, false);
+	plug_settle(l->chain, g->ticket, MUTANT("refused_id_kept"));
 	while (g->first) {
 		struct ledger_request *rq = g->first;
 		g->first = rq->next;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/seam.h"
 #include "ledger/internal.h"
 #include "spool/payload.h"
 
@@ -250,6 +251,8 @@ int record_group(struct ledger *l, struct group *g)
 		return rc;
 	for (size_t i = 0; i < n; i++)
 		append_planned(l, g, &plan[i]);
+	if (MUTANT("record_twice") && plan[0].taken.n && spool_reserve(l->spool, bytes, 1) == 0)
+		append_planned(l, g, &(struct planned){ .type = plan[0].type, .pieces = plan[0].pieces });
 	tell_end(g);
 	rc = spool_write(l->spool);
 	if (rc)

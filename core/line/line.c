@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/seam.h"
 #include "line/internal.h"
 #include "meter/meter.h"
 
@@ -52,7 +53,8 @@ static void forget(struct line *l)
 	batch_reset(&l->batches[1]);
 	l->filling = &l->batches[0];
 	l->holding = false;
-	plug_reset(l->chain);
+	if (!MUTANT("stages_not_reset"))
+		plug_reset(l->chain);
 }
 
 static void ask(struct line *l)
@@ -173,11 +175,20 @@ static void take_report(struct line *l, const struct ship_report *rep)
 
 /* ---- filling and sending ---- */
 
+static bool is_full(const struct line *l)
+{
+	return l->filling->events >= l->opt.sink->batch;
+}
+
+static bool is_late(const struct line *l, int64_t now)
+{
+	return l->filling->dirty && now - l->filling->begun_mono_us >= l->opt.sink->flush_us;
+}
+
 static bool is_due(const struct line *l, int64_t now)
 {
-	const struct batch *b = l->filling;
-	return b->dirty && (b->events >= l->opt.sink->batch || now - b->begun_mono_us >= l->opt.sink->flush_us ||
-				   l->holding || b->letters.lsn || atomic_load(&l->flush_now));
+	return l->filling->dirty &&
+	       (is_full(l) || is_late(l, now) || l->holding || l->filling->letters.lsn || atomic_load(&l->flush_now));
 }
 
 static void take_pipeline(struct line *l, struct plug_set *set, const struct conf *conf)
@@ -250,12 +261,13 @@ static bool read_one(struct line *l)
 	return false;
 }
 
-/* Reads until the batch is full, due, or nothing is left. True: it did something. */
+/* Reads until the batch is full or nothing is left, or until it is late and may go; so a backlog goes in full batches,
+ * also where somebody waits for a flush. True: it did something. */
 static bool work(struct line *l)
 {
 	bool busy = false;
 	int64_t now = clock_mono_us();
-	while (l->state == LINE_READING && l->filling->events < l->opt.sink->batch && !is_due(l, now) && read_one(l)) {
+	while (l->state == LINE_READING && !is_full(l) && (l->flying || !is_late(l, now)) && read_one(l)) {
 		busy = true;
 		now = clock_mono_us();
 	}

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/seam.h"
 #include "event/event.h"
 #include "line/internal.h"
 #include "meter/meter.h"
@@ -75,6 +76,8 @@ void stage_event(struct line *l, struct tally_event *ev)
 	struct plug_verdict v = { "", "", 0 };
 	const struct ledger_dead *dead = letters_dead(l, ev);
 	const struct tally_event sent = *ev; /* a letter is what was sent, whatever the stages before made of it */
+	if (dead && MUTANT("letter_lost"))
+		return;
 	if (dead) {
 		batch_add_dead(l, b, ev, dead->code, dead->message);
 		return;
@@ -124,6 +127,8 @@ static void stage_events(struct line *l, const struct spool_record *rec, struct 
 		}
 		p = str_make(p.ptr + used, p.len - (size_t)used);
 		if (verdicts && verdicts[i] != PAYLOAD_TAKEN)
+			continue;
+		if (MUTANT("event_dropped") && rec->lsn % 7 == 0 && i == 0)
 			continue;
 		stage_note_begin(l, b);
 		ev.lsn = rec->lsn;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ship/inner.h"
+#include "ship/mutant.h"
 
 /* ---- waiting ---- */
 
@@ -74,7 +75,7 @@ static int write_with_retries(struct ship *s, const struct tally_batch *b)
 	for (unsigned tries = 0;; tries++) {
 		int64_t began = clock_mono_us();
 		ship_host_clear(s->in, s->letters ? SIZE_MAX : refusal_allowance(&s->recent, b));
-		int rc = known_class(s, s->in->sink->write(s->in->self, b));
+		int rc = known_class(s, mutant_write(s, b));
 		if (rc == TALLY_SINK_OK) {
 			news_stored(s, b, clock_mono_us() - began, false);
 			return rc;
@@ -138,6 +139,7 @@ void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *
 		out->outcome = SHIP_CLOSED;
 		return;
 	}
+	mutant_position(rc, b, &at);
 	if (same(at, b->to) && !same(b->from, b->to)) {
 		news_stored(s, b, 0, true);
 		out->outcome = SHIP_STORED;

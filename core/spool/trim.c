@@ -4,6 +4,7 @@
 #include "spool/inner.h"
 
 #include "base/file.h"
+#include "base/seam.h"
 
 /* Out of the list already: becomes a spare, or goes. */
 void trim_retire(struct spool *sp, struct segment *seg)
@@ -46,7 +47,7 @@ void spool_trim(struct spool *sp, uint64_t lsn, int64_t now_us)
 	do {
 		seg = NULL;
 		pthread_mutex_lock(&sp->lock);
-		uint64_t hold = reader_lowest_hold(sp);
+		uint64_t hold = MUTANT("trim_too_far") ? lsn : reader_lowest_hold(sp);
 		if (may_go(sp, lsn < hold ? lsn : hold, now_us)) {
 			seg = sp->segs[0];
 			segment_list_remove(sp, 0);

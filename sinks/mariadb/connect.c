@@ -14,7 +14,9 @@ static const char *const writer_session[] = {
 	"SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin",
 	"SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
 	" time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 5, lock_wait_timeout = 5,"
-	" max_statement_time = 0, wait_timeout = 28800",
+	" max_statement_time = 0, wait_timeout = 28800,"
+	/* a session of ours that we lost and the server has not: its locks go with it, long before its socket does */
+	" idle_write_transaction_timeout = 10",
 	"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 	NULL,
 };

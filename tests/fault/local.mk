@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
+# Faults, injected, and events counted on both sides. `make check` runs a short form of each module, `make fault` all of
+# it, `make soak` picks faults at random for SOAK_MINUTES.
+fault_modules = \
+	tests/fault/kill.py \
+	tests/fault/mutants.py
+
+EXTRA_DIST += tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
+dist_check_SCRIPTS += $(fault_modules)
+
+# The mutants: tallyd once more, with bugs that TALLY_MUTANT chooses from; see core/base/seam.h. What has a MUTANT() in it is
+# compiled again and stands before the archive of the core.
+if !SANITIZED
+EXTRA_PROGRAMS += tests/fault/tallyd-mutant
+CLEANFILES += tests/fault/tallyd-mutant$(EXEEXT)
+tests/fault/mutants.log: tests/fault/tallyd-mutant$(EXEEXT)
+tests_fault_tallyd_mutant_SOURCES = $(core_main_tallyd_SOURCES) \
+	core/base/seam.c core/door/redis_back.c core/door/redis_fate.c core/door/redis_script.c core/ledger/fate.c \
+	core/ledger/ledger.c core/ledger/record.c core/line/line.c core/line/stage.c core/ship/job.c core/ship/mutant.c \
+	core/spool/reader.c core/spool/recover.c core/spool/trim.c
+tests_fault_tallyd_mutant_CPPFLAGS = $(core_main_tallyd_CPPFLAGS) -DTALLY_MUTANTS
+tests_fault_tallyd_mutant_LDADD = libtallycore.la
+endif
+
+.PHONY: fault soak
+fault: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
+	$(MAKE) $(AM_MAKEFLAGS) tests/fault/tallyd-mutant$(EXEEXT)
+	$(AM_TESTS_ENVIRONMENT) bash $(srcdir)/tests/fault/fault.sh $(fault_modules)
+soak: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
+	$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/fault/soak.py

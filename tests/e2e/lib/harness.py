@@ -180,9 +180,10 @@ class MariaDB:
 
     def sql(self, text, database="tally"):
         """Rows as lists of texts."""
-        out = subprocess.run(["mariadb", "--no-defaults", "-uroot", "--socket=" + self.socket, "-N", "-B", "-r", database, "-e", text],
-                             check=True, capture_output=True).stdout.decode()
-        return [line.split("\t") for line in out.splitlines()]
+        p = subprocess.run(["mariadb", "--no-defaults", "-uroot", "--socket=" + self.socket, "-N", "-B", "-r", database, "-e", text],
+                           capture_output=True)
+        check(p.returncode == 0, "%s: %s" % (text[:200], p.stderr.decode(errors="replace").strip()))
+        return [line.split("\t") for line in p.stdout.decode().splitlines()]
 
 
 class Redis:
