@@ -44,9 +44,9 @@ static const struct {
 	{ "tally_ledger", "thinned", "events that are in the rollups only" },
 	{ "tally_ledger", "lost", "events that damage to the spool took" },
 	{ "tally_ledger", "dropped", "events that a plugin of this line dropped" },
-	{ "tally_meta", "name", "`schema`, `hash_key`, `rollup/NAME`, `horizon/GRAIN`" },
+	{ "tally_meta", "name", "`schema`, `hash_key`, `rollup/NAME`, `horizon/GRAIN`, `tables/HOST:PORT`" },
 	{ "tally_meta", "value",
-		"schema version; key of the hashes in `key`; definition of the rollup. Never change these by hand" },
+		"schema version; key of the hashes in `key`; definition of the rollup; which tables that MariaDB server has. Never change these by hand" },
 	{ "tally_meta", "horizon",
 		"event time from which the rollup is whole, or before which rows of the grain are deleted; the smallest "
 		"integer = from the beginning" },

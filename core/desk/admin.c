@@ -14,7 +14,8 @@ static void ready(struct visit *v)
 	const struct desk_view *view = &v->desk->opt.view;
 	char why[256] = "";
 	if (!view->ready || view->ready(view->arg, why)) {
-		text(v, 200, STR("text/plain; charset=utf-8"), STR("ready\n"));
+		text(v, 200, STR("text/plain; charset=utf-8"),
+			*why ? str_of(arena_printf(&v->rq->arena, "ready; %s\n", why)) : STR("ready\n"));
 		return;
 	}
 	text(v, 503, STR("text/plain; charset=utf-8"), str_of(arena_printf(&v->rq->arena, "not ready: %s\n", why)));

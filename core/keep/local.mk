@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+libtallycore_la_SOURCES += core/keep/verify.c core/keep/verify.h core/keep/verify_inner.h core/keep/verify_read.c

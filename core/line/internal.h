@@ -75,6 +75,7 @@ struct line {
 
 	enum line_state state;
 	int64_t ask_at_us; /* LINE_STOPPED: monotonic */
+	int64_t heard_us;  /* monotonic: the ship's last report */
 	struct tally_position position;
 	uint64_t cursor;
 	int64_t clock_us; /* the log's: time of the last record read */

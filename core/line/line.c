@@ -14,6 +14,7 @@
 
 #define IDLE_US 500000
 #define ASK_AGAIN_US 30000000 /* a line that stopped looks again after this */
+#define LOOK_US 5000000       /* a line that has nothing to store asks its store this often whether it stands still */
 
 /* ---- trouble: what stands, in words, for /readyz and the log ---- */
 
@@ -98,12 +99,12 @@ static void count_lost(struct line *l)
 static void start_at(struct line *l, struct tally_position pos)
 {
 	char words[400];
+	spool_reader_hold(l->reader, 0); /* the store may have gone back: nothing is to be trimmed before it is held */
 	int rc = spool_reader_seek(l->reader, pos);
 	if (rc == -ENOENT) {
 		snprintf(words, sizeof words,
-			"store and data_dir have parted: the spool holds no record that ends at lsn %llu with the store's "
-			"mark; nothing is committed. Put the right data_dir or store back, or give this node a new identity "
-			"(tally spool adopt --as-new-node)",
+			"store and data_dir have parted: no record in the spool ends at the store's lsn %llu and mark; nothing "
+			"is committed. Put the right one back, or `tally spool adopt --as-new-node`",
 			(unsigned long long)pos.lsn);
 		ledger_note_parted(l->opt.ledger, l->opt.sink->name);
 		stop(l, words);
@@ -153,6 +154,7 @@ static void committed(struct line *l)
 
 static void take_report(struct line *l, const struct ship_report *rep)
 {
+	l->heard_us = clock_mono_us();
 	switch (rep->outcome) {
 	case SHIP_STORED:
 		if (rep->recovered)
@@ -246,6 +248,14 @@ static bool take_letters(struct line *l)
 	return false;
 }
 
+/* A store may go back in time, or be replaced, while nothing comes: a batch of nothing finds that out as any other would,
+ * since its position must be where it was left. It also takes the position past records without events. */
+static bool is_time_to_look(const struct line *l)
+{
+	return ship_sink(l->ship)->transactional && l->state == LINE_READING && !l->flying && !l->filling->dirty &&
+	       clock_mono_us() - l->heard_us >= LOOK_US;
+}
+
 /* One record into the batch. False: there is none at the moment. */
 static bool read_one(struct line *l)
 {
@@ -302,6 +312,8 @@ static void step(struct line *l)
 		take_reload(l); /* the stages are empty between two batches */
 	if (l->state == LINE_READING && work(l))
 		return;
+	if (is_time_to_look(l))
+		send(l);
 	tell_ledger(l);
 	gate_wait(l->gate, sleep_for(l));
 }

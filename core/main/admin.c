@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "main/adopt.h"
 #include "main/dead.h"
+#include "main/stores.h"
 #include "main/view.h"
 #include "text/write.h"
 
@@ -130,6 +131,9 @@ static const struct {
 	{ "POST", "/admin/dead/replay", letters_replay },
 	{ "POST", "/admin/dead/purge", letters_purge },
 	{ "POST", "/admin/adopt", adopt_command },
+	{ "GET", "/admin/verify", verify_command },
+	{ "POST", "/admin/backup", backup_command },
+	{ "POST", "/admin/restore", restore_command },
 };
 
 /* ---- a thread a request ---- */

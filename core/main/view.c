@@ -31,6 +31,8 @@ bool view_ready(void *arg, char why[256])
 		ready = !v.trouble && v.ship.connected;
 		if (!ready)
 			snprintf(why, 256, "sink %s: %s", v.name, v.trouble ? v.trouble : "not connected yet");
+		else if (*v.ship.note)
+			snprintf(why, 256, "sink %.60s: %.180s", v.name, v.ship.note);
 	}
 	arena_free(&a);
 	return ready;

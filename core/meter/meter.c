@@ -28,6 +28,7 @@ const struct meter_row meter_rows[M_METRICS] = {
 	[M_SINK_LETTERS] = { "tally_sink_letters_total", METER_COUNTER, { "sink", "what" }, "Dead letters taken out again: replayed or purged." },
 	[M_SINK_RECOVERED] = { "tally_sink_commits_recovered_total", METER_COUNTER, { "sink" }, "Commits without an answer that were found done." },
 	[M_SINK_UP] = { "tally_sink_up", METER_GAUGE, { "sink" }, "1 = the store is reached, 0 = its breaker is open." },
+	[M_SINK_STATE] = { "tally_sink_state", METER_GAUGE, { "sink", "name" }, "What a sink says of its store by name; semisync: 1 = commits wait for a replica, 0 = it fell back." },
 	[M_SPOOL_BYTES] = { "tally_spool_bytes", METER_GAUGE, { NULL }, "Bytes of the spool in use." },
 	[M_SPOOL_OLDEST] = { "tally_spool_oldest_seconds", METER_GAUGE, { NULL }, "Age of the oldest record that a sink still needs." },
 	[M_SPOOL_SYNC] = { "tally_spool_sync_seconds", METER_HISTOGRAM, { NULL }, "Duration of spool syncs." },

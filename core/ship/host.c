@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/seam.h"
+#include "meter/meter.h"
 #include "sketch/hll.h"
 
 /* ---- options: asking for what is not in the sink's own table is a mistake in the sink, said at once ---- */
@@ -176,6 +177,21 @@ static int host_seam(const char *name)
 	return rc < 0 ? rc : 0;
 }
 
+/* One such thing is kept at a time: the latest. */
+static void host_state(struct tally_sink_instance *in, const char *name, double value, const char *words)
+{
+	meter_set(meter_get(M_SINK_STATE, str_of(in->name), str_of(name), STR("")), value);
+	bool mine = strncmp(in->state_name, name, sizeof in->state_name - 1) == 0;
+	if (!*words && !mine)
+		return;
+	bool news = strncmp(in->state_words, words, sizeof in->state_words - 1) != 0;
+	snprintf(in->state_name, sizeof in->state_name, "%s", name);
+	snprintf(in->state_words, sizeof in->state_words, "%s", words);
+	plain_ascii(in->state_words);
+	if (news)
+		log_line(*words ? LOG_WARN : LOG_INFO, in->room, "%s: %s", name, *words ? words : "well again");
+}
+
 static const struct tally_sink_host table = {
 	.size = sizeof(struct tally_sink_host),
 	.abi = TALLY_SINK_ABI,
@@ -194,6 +210,7 @@ static const struct tally_sink_host table = {
 	.sketch_merge = host_sketch_merge,
 	.sketch_estimate = host_sketch_estimate,
 	.seam = host_seam,
+	.state = host_state,
 };
 
 /* ---- instances ---- */

@@ -43,7 +43,8 @@ struct tally_sink_instance {
 	size_t noptions;
 	struct ship_failure failure;
 	struct ship_refusals refusals;
-	void *self; /* the sink's own; NULL until opened */
+	char state_name[32], state_words[SHIP_MESSAGE_BYTES]; /* what stands badly now; "" = nothing */
+	void *self;                                           /* the sink's own; NULL until opened */
 };
 
 /* Makes the instance and opens the sink. Strings of cs and c are copied, the schema is borrowed. -EINVAL with why. */

@@ -87,6 +87,7 @@ void news_stored(struct ship *s, const struct tally_batch *b, int64_t took_us, b
 	s->stats.recovered += recovered;
 	s->stats.last_commit_us = clock_wall_us();
 	s->stats.write_us = took_us;
+	memcpy(s->stats.note, s->in->state_words, sizeof s->stats.note);
 	pthread_mutex_unlock(&s->stats_lock);
 }
 

@@ -45,6 +45,7 @@ struct ship_stats {
 	int64_t last_commit_us, last_error_us; /* wall; 0 = never */
 	int64_t write_us;                      /* last commit took */
 	char error[256];                       /* last one, "" once it writes again */
+	char note[256];                        /* what operators should know though it writes; "" = nothing */
 };
 
 struct ship;

@@ -76,9 +76,10 @@ static int set_up(MYSQL *db, bool reader, char words[MD_WORDS])
 	return 0;
 }
 
-int md_connect(const struct md *s, bool reader, MYSQL **out, char words[MD_WORDS])
+int md_connect(const struct md *s, unsigned host, bool reader, MYSQL **out, char words[MD_WORDS])
 {
 	const struct md_address *a = &s->address;
+	const struct md_host *h = &a->hosts[host];
 	char from_file[PASSWORD_MAX];
 	const char *password = a->password;
 	if (*s->password_file) {
@@ -96,7 +97,7 @@ int md_connect(const struct md *s, bool reader, MYSQL **out, char words[MD_WORDS
 	set_options(s, reader, db);
 	/* FOUND_ROWS: an UPDATE counts the rows it found, changed or not; the position's compare-and-set needs that */
 	int code = 0;
-	if (!mysql_real_connect(db, a->socket ? NULL : a->host, a->user, password, a->database, a->port, a->socket,
+	if (!mysql_real_connect(db, a->socket ? NULL : h->host, a->user, password, a->database, h->port, a->socket,
 		    CLIENT_FOUND_ROWS))
 		code = said(db, words);
 	else
@@ -130,7 +131,7 @@ static int check_server(struct md *s)
 	mariadb_get_infov(s->db, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities);
 	if (!mariadb_connection(s->db) || !(capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)))
 		return s->host->fail(s->in, TALLY_SINK_STOP, 0, "%s is no MariaDB of 10.5 or later (it says %s)",
-			s->address.host, mysql_get_server_info(s->db));
+			s->address.hosts[s->chosen].host, mysql_get_server_info(s->db));
 	int64_t packet = md_variable(s->db, "max_allowed_packet");
 	s->packet_bytes = packet > 0 ? (size_t)packet : 1 << 20;
 	return TALLY_SINK_OK;
@@ -139,13 +140,19 @@ static int check_server(struct md *s)
 int md_open(struct md *s)
 {
 	char words[MD_WORDS];
+	unsigned host;
 	if (s->db)
 		return TALLY_SINK_OK;
-	int code = md_connect(s, false, &s->db, words);
+	int code = md_connect_primary(s, false, &s->db, &host, words);
 	if (code != 0) {
 		s->db = NULL;
 		return md_fail_code(s, "connecting", (unsigned)code, words);
 	}
+	if (host != s->chosen)
+		s->host->log(s->in, TALLY_LOG_INFO, "the server to write to is %s:%u now", s->address.hosts[host].host,
+			s->address.hosts[host].port);
+	s->chosen = host;
+	s->asked_us = 0;
 	return check_server(s);
 }
 
@@ -157,6 +164,9 @@ void md_close(struct md *s)
 	free(s->tables);
 	s->tables = NULL;
 	s->ntables = 0;
+	if (s->probe)
+		mysql_stmt_close(s->probe);
+	s->probe = NULL;
 	md_cache_forget(s->cache);
 	if (s->db)
 		mysql_close(s->db);

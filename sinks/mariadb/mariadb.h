@@ -3,6 +3,8 @@
  *
  * url.c       where the server is and who we are there
  * connect.c   a connection with the session settings all else relies on
+ * primary.c   which of several servers is the one to write to, and whether its replicas follow
+ * watch.c     tables that are made anew under us: a restore
  * schema.c    tables and statements made
  * check.c     tables checked to be as they were made
  * sql.c       the text of the statements that follow from a table's description
@@ -29,14 +31,29 @@
 #define MD_ROWS_MAX 4096 /* rows of one statement: a bad one is found by 12 halvings */
 #define MD_WORDS 240
 
-struct md_address {
-	char *user, *password, *host, *database, *socket; /* socket: NULL = TCP */
+#define MD_HOSTS_MAX 8
+
+struct md_host {
+	char *host;
 	unsigned port;
+};
+
+struct md_address {
+	char *user, *password, *database, *socket; /* socket: NULL = TCP */
+	struct md_host hosts[MD_HOSTS_MAX]; /* servers of one replication; the one that may be written to is ours */
+	unsigned nhosts;
 };
 
 /* Rows as libmariadb's array binding wants them: for each column an array of values or pointers. */
 struct md_arrays;
 struct md_cache;
+
+/* What was last seen of the tables while waiting for somebody else to be done with them. */
+struct md_watch {
+	bool known; /* this process has had this store before */
+	uint64_t made, changed;
+	int64_t made_us, changed_us; /* monotonic: since when they stand so; 0 = not looked yet */
+};
 
 struct md_table {
 	const struct tally_table *table;
@@ -55,9 +72,18 @@ struct md {
 	unsigned connect_timeout_s, write_timeout_s;
 	int64_t query_timeout_us;
 
-	MYSQL *db; /* NULL = not connected; what follows belongs to it */
+	_Atomic unsigned chosen; /* [any thread] the host that was last found to be the one to write to */
+
+	struct md_watch watch; /* outlives connections */
+	MYSQL *db;             /* NULL = not connected; what follows belongs to it */
 	size_t packet_bytes;
-	uint32_t node; /* our number in this store */
+	bool made_tables;  /* some were missing and are ours */
+	bool semisync;     /* the server is to wait for a replica */
+	int64_t asked_us;  /* monotonic: when it was last asked whether it does */
+	uint64_t whole;    /* the tables this connection works on, as md_watch_note() found them */
+	int64_t remade;    /* statements the server has prepared again on this connection: tables were made anew */
+	MYSQL_STMT *probe; /* on the position's table */
+	uint32_t node;     /* our number in this store */
 	struct md_table *tables;
 	size_t ntables;
 	struct md_arrays *arrays;
@@ -68,14 +94,15 @@ struct md {
 
 /* ---- url.c ---- */
 
-/* 0 or -EINVAL, -ENOMEM. mysql://user[:password]@host[:port]/database[?socket=/path] */
+/* 0 or -EINVAL, -ENOMEM. mysql://user[:password]@host[:port][,host[:port]...]/database[?socket=/path] */
 int md_address_parse(const char *url, struct md_address *out);
 void md_address_free(struct md_address *a);
 
 /* ---- connect.c ---- */
 
-/* A connection with its session set up, for the writer or a reader. 0, or the error's code with its words. */
-int md_connect(const struct md *s, bool reader, MYSQL **out, char words[MD_WORDS]);
+/* A connection to one of the hosts, its session set up, for the writer or a reader. 0, or the error's code with its
+ * words. */
+int md_connect(const struct md *s, unsigned host, bool reader, MYSQL **out, char words[MD_WORDS]);
 /* What @@NAME is for this connection, 0 if unknown. */
 int64_t md_variable(MYSQL *db, const char *name);
 /* Makes s->db if need be. enum tally_sink_rc. */
@@ -89,6 +116,25 @@ void md_close(struct md *s);
 int md_ready(struct md *s);
 /* [in a transaction] This node's number in s->node, given now if it has none. enum tally_sink_rc. */
 int md_find_node(struct md *s);
+int64_t md_mono_us(void);
+
+/* ---- primary.c ---- */
+
+/* As md_connect(), to the host that may be written to, beginning with the one that last was. */
+int md_connect_primary(struct md *s, bool reader, MYSQL **out, unsigned *host, char words[MD_WORDS]);
+/* Behind a commit: is a server that is to wait for its replicas still doing so? Said to the host now and then. */
+void md_semisync(struct md *s);
+
+/* ---- watch.c ---- */
+
+/* Before the tables are made or used: waits while they seem to be in the hands of a restore. enum tally_sink_rc. */
+int md_watch_wait(struct md *s);
+/* Notes in the store that its tables as they are now are one whole. enum tally_sink_rc. */
+int md_watch_note(struct md *s);
+/* The beginning of what md_watch_same() speaks of. enum tally_sink_rc. */
+int md_watch_begin(struct md *s);
+/* Before COMMIT: no table of this transaction was made anew since md_watch_begin(). enum tally_sink_rc. */
+int md_watch_same(struct md *s);
 
 /* ---- schema.c ---- */
 

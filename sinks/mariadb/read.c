@@ -22,8 +22,9 @@ struct slot {
 };
 
 struct md_reader {
-	const struct md *store; /* what was set at open only */
+	struct md *store; /* what was set at open only */
 	MYSQL *db;
+	unsigned host;
 	int64_t limit_us; /* max_statement_time of the session; -1 = as the server has it */
 	struct slot *slots;
 	size_t nslots;
@@ -95,7 +96,7 @@ static int failed_statement(struct md_reader *r, MYSQL_STMT *st)
 static int connect(struct md_reader *r)
 {
 	char words[MD_WORDS];
-	int code = md_connect(r->store, true, &r->db, words);
+	int code = md_connect_primary(r->store, true, &r->db, &r->host, words);
 	r->limit_us = -1;
 	if (code == 0)
 		return 0;
@@ -113,10 +114,12 @@ static int begin(struct md_reader *r)
 	return -ENOTCONN;
 }
 
-/* A connection that has lain idle may be gone: then one more. */
+/* A connection that has lain idle may be gone: then one more. One to a server that is no longer ours is given up. */
 int md_read_begin(void *reader)
 {
 	struct md_reader *r = reader;
+	if (r->db && r->host != r->store->chosen)
+		disconnect(r);
 	if (r->db && begin(r) == 0)
 		return 0;
 	int rc = connect(r);

@@ -9,6 +9,7 @@
 
 static int run_ddl(struct md *s, struct md_text *sql)
 {
+	s->made_tables = true;
 	int rc = md_exec(s, "preparing to make tables", "SET SESSION lock_wait_timeout = 2");
 	if (rc == TALLY_SINK_OK)
 		rc = md_run(s, "making a table", sql);
@@ -93,6 +94,23 @@ static int prepare(struct md *s, struct md_table *m)
 	return rc;
 }
 
+/* See md_watch_same(): the position's row is moved by plain text. */
+static int prepare_probe(struct md *s)
+{
+	struct md_text sql = { 0 };
+	int rc = TALLY_SINK_OK;
+	md_add(&sql, "UPDATE ");
+	md_add_name(&sql, s->host->prefix(s->in), "tally_position");
+	md_add(&sql, " SET lsn = lsn WHERE 1 = 0");
+	s->probe = sql.failed ? NULL : mysql_stmt_init(s->db);
+	if (!s->probe)
+		rc = s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
+	else if (mysql_stmt_prepare(s->probe, sql.ptr, sql.len) != 0)
+		rc = md_fail_code(s, "tally_position", mysql_stmt_errno(s->probe), mysql_stmt_error(s->probe));
+	md_text_free(&sql);
+	return rc;
+}
+
 int md_schema(struct md *s)
 {
 	const struct tally_table *const *tables;
@@ -108,6 +126,7 @@ int md_schema(struct md *s)
 	if (!s->tables)
 		return s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
 	s->ntables = n;
+	rc = prepare_probe(s);
 	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++) {
 		s->tables[i].table = tables[i];
 		rc = prepare(s, &s->tables[i]);

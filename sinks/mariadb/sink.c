@@ -11,7 +11,8 @@
 
 static const struct tally_option options[] = {
 	{ "url", TALLY_OPT_STRING, 0, "mysql://tally@127.0.0.1/tally",
-		"mysql://user[:password]@host[:port]/database[?socket=/path]" },
+		"mysql://user[:password]@host[:port][,host[:port]...]/database[?socket=/path]; of several servers the one that "
+		"is not read-only, at every connect" },
 	{ "password_file", TALLY_OPT_STRING, 0, "", "file whose first line is the password; read at every connect" },
 	{ "connect_timeout", TALLY_OPT_TIME, 0, "5s", "how long to wait for a connection" },
 	{ "write_timeout", TALLY_OPT_TIME, 0, "60s", "how long one statement of a batch may take" },
@@ -168,6 +169,23 @@ static int read_position(struct md *s, struct tally_position *out)
 	return found;
 }
 
+/* A store that has counted for this line has its position too: without that row it is not known what is stored, and
+ * to begin again would count it twice. 1 = so it is; 0; -1 = failed. */
+static int lost_position(struct md *s)
+{
+	uint64_t one;
+	struct md_text sql = { 0 };
+	const char *p = s->host->prefix(s->in);
+	md_add(&sql, "SELECT 1 FROM ");
+	md_add_name(&sql, p, "tally_ledger");
+	md_add(&sql, " l WHERE l.node = %u AND l.line = ", s->node);
+	add_literal(&sql, s->host->line(s->in));
+	md_add(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
+	md_add_name(&sql, p, "tally_position");
+	md_add(&sql, " p WHERE p.node = l.node AND p.line = l.line) LIMIT 1");
+	return ask_numbers(s, "reading the position", &sql, &one, 1);
+}
+
 static int make_position(struct md *s)
 {
 	struct md_text sql = { 0 };
@@ -192,7 +210,13 @@ static int find_position(struct md *s, struct tally_position *out)
 			"these tables belong to this node's line %.64s: to go on with them under the name %s, `tally adopt %s"
 			" --from %.64s`; to keep both, give this sink a prefix",
 			found, line, line, found);
-	if (other != 0 || make_position(s) != TALLY_SINK_OK)
+	int lost = other == 0 ? lost_position(s) : -1;
+	if (lost == 1)
+		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
+			"%stally_position has no row for this node (%u) and line, though the store has counted for them: "
+			"restore the whole store",
+			s->host->prefix(s->in), s->node);
+	if (lost != 0 || make_position(s) != TALLY_SINK_OK)
 		return -1;
 	return read_position(s, out) == 1 ? TALLY_SINK_OK : -1;
 }
@@ -209,11 +233,22 @@ int md_find_node(struct md *s)
 	return number_node(s) == TALLY_SINK_OK ? TALLY_SINK_OK : class_of_last(s);
 }
 
+static int look_at_tables(struct md *s)
+{
+	s->made_tables = false;
+	int rc = md_watch_wait(s);
+	if (rc == TALLY_SINK_OK)
+		rc = md_schema(s);
+	if (rc == TALLY_SINK_OK)
+		rc = md_watch_begin(s);
+	return rc == TALLY_SINK_OK ? md_watch_note(s) : rc;
+}
+
 int md_ready(struct md *s)
 {
 	md_cache_forget(s->cache);
 	int rc = md_open(s);
-	return rc == TALLY_SINK_OK && !s->tables ? md_schema(s) : rc;
+	return rc == TALLY_SINK_OK && !s->tables ? look_at_tables(s) : rc;
 }
 
 static int sink_position(void *self, struct tally_position *out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mysql://user[:password]@host[:port]/database[?socket=/path]; any part may be percent-encoded. */
+/* mysql://user[:password]@host[:port][,host[:port]...]/database[?socket=/path]; any part may be percent-encoded. */
 #include "mariadb.h"
 
 #include <errno.h>
@@ -63,7 +63,7 @@ static int parse_port(const char *from, const char *end, unsigned *out)
 }
 
 /* from "host:port" or "[::1]:port" */
-static int parse_host(const char *from, const char *end, struct md_address *out)
+static int parse_host(const char *from, const char *end, struct md_host *out)
 {
 	const char *host_end = end, *port = NULL;
 	out->port = DEFAULT_PORT;
@@ -84,6 +84,21 @@ static int parse_host(const char *from, const char *end, struct md_address *out)
 	return port ? parse_port(port, end, &out->port) : 0;
 }
 
+static int parse_hosts(const char *from, const char *end, struct md_address *out)
+{
+	int rc = 0;
+	while (rc == 0) {
+		const char *comma = memchr(from, ',', (size_t)(end - from));
+		if (out->nhosts == MD_HOSTS_MAX)
+			return -EINVAL;
+		rc = parse_host(from, comma ? comma : end, &out->hosts[out->nhosts++]);
+		if (!comma)
+			break;
+		from = comma + 1;
+	}
+	return rc;
+}
+
 static int parse_query(const char *from, struct md_address *out)
 {
 	static const char name[] = "socket=";
@@ -102,7 +117,7 @@ static int parse(const char *url, struct md_address *out)
 	const char *begin = at + 3, *query = strchr(begin, '?'), *end = query ? query : begin + strlen(begin);
 	const char *slash = memchr(begin, '/', (size_t)(end - begin));
 	const char *who = slash ? memrchr(begin, '@', (size_t)(slash - begin)) : NULL;
-	if (!slash || !who || parse_user(begin, who, out) != 0 || parse_host(who + 1, slash, out) != 0)
+	if (!slash || !who || parse_user(begin, who, out) != 0 || parse_hosts(who + 1, slash, out) != 0)
 		return -EINVAL;
 	out->database = decoded(slash + 1, end);
 	if (!out->database || !*out->database)
@@ -123,7 +138,8 @@ void md_address_free(struct md_address *a)
 {
 	free(a->user);
 	free(a->password);
-	free(a->host);
+	for (unsigned i = 0; i < a->nhosts; i++)
+		free(a->hosts[i].host);
 	free(a->database);
 	free(a->socket);
 	*a = (struct md_address){ 0 };

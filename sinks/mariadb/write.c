@@ -138,6 +138,10 @@ int md_write(void *self, const struct tally_batch *b)
 	if (rc == TALLY_SINK_OK)
 		rc = fill(s, b);
 	if (rc == TALLY_SINK_OK)
+		rc = md_watch_same(s);
+	if (rc == TALLY_SINK_OK)
 		rc = commit(s);
-	return end(s, rc);
+	rc = end(s, rc);
+	md_semisync(s);
+	return rc;
 }

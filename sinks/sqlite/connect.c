@@ -44,6 +44,7 @@ static int set_up(struct sq *s)
 	char cache[64];
 	sqlite3_snprintf(sizeof cache, cache, "PRAGMA cache_size = -%d", s->cache_kib);
 	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* the file may be another's by then */
 	sqlite3_busy_timeout(s->db, s->busy_ms);
 	if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", is_wal, &wal, NULL) != SQLITE_OK ||
 		sqlite3_exec(s->db,
@@ -62,14 +63,21 @@ static int set_up(struct sq *s)
 int sq_connect(struct sq *s)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-	int rc;
+	int rc = sq_look_again(s);
+	if (rc == TALLY_SINK_OK && s->gone)
+		rc = sq_wait_whole(s);
+	if (rc != TALLY_SINK_OK)
+		return rc;
+	sq_readers_return(s);
 	if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK)
 		rc = sq_fail(s, "opening");
 	else
 		rc = set_up(s);
 	if (rc == TALLY_SINK_OK && sq_file_of(s->path, &s->file) != 0)
 		rc = s->host->fail(s->in, TALLY_SINK_RECONNECT, errno, "%s: vanished while it was opened", s->path);
-	if (rc != TALLY_SINK_OK)
+	if (rc == TALLY_SINK_OK)
+		sq_note_ours(s);
+	else
 		sq_disconnect(s);
 	return rc;
 }

@@ -13,7 +13,9 @@
 #define STEPS_BETWEEN_LOOKS 4000
 
 struct sq_reader {
-	struct sq *store; /* its path and options only */
+	struct sq *store;       /* its path and options, and the list of readers */
+	struct sq_reader *next; /* [readers_lock] */
+	bool busy;              /* [readers_lock] between begin and end: db and file are the reader's thread's */
 	sqlite3 *db;
 	struct sq_file file;
 	int64_t until_us; /* monotonic; 0 = no limit */
@@ -39,6 +41,10 @@ int sq_reader_open(void *self, void **reader)
 	if (!r)
 		return -ENOMEM;
 	r->store = self;
+	pthread_mutex_lock(&r->store->readers_lock);
+	r->next = r->store->readers;
+	r->store->readers = r;
+	pthread_mutex_unlock(&r->store->readers_lock);
 	*reader = r;
 	return 0;
 }
@@ -52,9 +58,52 @@ static void disconnect(struct sq_reader *r)
 
 void sq_reader_close(void *reader)
 {
-	struct sq_reader *r = reader;
+	struct sq_reader *r = reader, **at = &r->store->readers;
+	pthread_mutex_lock(&r->store->readers_lock);
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	pthread_mutex_unlock(&r->store->readers_lock);
 	disconnect(r);
 	free(r);
+}
+
+/* ---- when the file is replaced: connections of one process to one inode share what they think is in it ---- */
+
+bool sq_readers_leave(struct sq *s)
+{
+	bool all = true;
+	pthread_mutex_lock(&s->readers_lock);
+	s->readers_out = true;
+	for (struct sq_reader *r = s->readers; r; r = r->next) {
+		if (!r->busy)
+			disconnect(r);
+		all = all && !r->busy;
+	}
+	pthread_mutex_unlock(&s->readers_lock);
+	return all;
+}
+
+void sq_readers_return(struct sq *s)
+{
+	pthread_mutex_lock(&s->readers_lock);
+	s->readers_out = false;
+	pthread_mutex_unlock(&s->readers_lock);
+}
+
+static bool come_in(struct sq_reader *r)
+{
+	pthread_mutex_lock(&r->store->readers_lock);
+	r->busy = !r->store->readers_out;
+	pthread_mutex_unlock(&r->store->readers_lock);
+	return r->busy;
+}
+
+static void go_out(struct sq_reader *r)
+{
+	pthread_mutex_lock(&r->store->readers_lock);
+	r->busy = false;
+	pthread_mutex_unlock(&r->store->readers_lock);
 }
 
 const char *sq_reader_error(void *reader)
@@ -91,6 +140,7 @@ static int connect(struct sq_reader *r)
 		return -ENOTCONN;
 	}
 	sqlite3_busy_timeout(r->db, r->store->busy_ms);
+	sqlite3_db_config(r->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_progress_handler(r->db, STEPS_BETWEEN_LOOKS, past_limit, r);
 	sqlite3_exec(r->db, "PRAGMA query_only = 1; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF", NULL,
 		NULL, NULL);
@@ -98,12 +148,17 @@ static int connect(struct sq_reader *r)
 }
 
 /* A snapshot begins with the first read, not with BEGIN. */
-int sq_read_begin(void *reader)
+static int begin(struct sq_reader *r)
 {
-	struct sq_reader *r = reader;
 	if (r->db && !sq_file_same(r->store->path, &r->file))
 		disconnect(r);
 	r->until_us = 0;
+	/* a log of ours beside a file that is not: not to be opened, nor read on */
+	if (!sq_may_read(r->store, r->db)) {
+		disconnect(r);
+		snprintf(r->error, sizeof r->error, "%.100s: another file stands there now", r->store->path);
+		return -ENOTCONN;
+	}
 	int rc = r->db ? 0 : connect(r);
 	if (rc != 0)
 		return rc;
@@ -115,12 +170,26 @@ int sq_read_begin(void *reader)
 	return rc;
 }
 
+int sq_read_begin(void *reader)
+{
+	struct sq_reader *r = reader;
+	if (!come_in(r)) {
+		snprintf(r->error, sizeof r->error, "%.100s: another file is being put there", r->store->path);
+		return -ENOTCONN;
+	}
+	int rc = begin(r);
+	if (rc != 0)
+		go_out(r);
+	return rc;
+}
+
 void sq_read_end(void *reader)
 {
 	struct sq_reader *r = reader;
 	r->until_us = 0;
 	if (r->db && sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
 		disconnect(r);
+	go_out(r);
 }
 
 static int bind_all(sqlite3_stmt *st, const struct tally_statement *q)

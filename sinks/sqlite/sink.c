@@ -20,6 +20,7 @@ static int sink_open(const struct tally_sink_host *host, struct tally_sink_insta
 	const char *path = host->option_str(in, "path");
 	s->host = host;
 	s->in = in;
+	pthread_mutex_init(&s->readers_lock, NULL);
 	s->busy_ms = (int)(host->option_int(in, "busy_timeout") / 1000);
 	s->cache_kib = (int)(host->option_int(in, "cache") / 1024);
 	s->path = *path == '/' ? sqlite3_mprintf("%s", path) : sqlite3_mprintf("%s/%s", host->data_dir(in), path);
@@ -35,7 +36,11 @@ static int sink_open(const struct tally_sink_host *host, struct tally_sink_insta
 static void sink_close(void *self)
 {
 	struct sq *s = self;
+	/* the daemon ends: the log goes into the file, if that is still the one it belongs to */
+	if (s->db && sq_is_ours(s))
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	sq_disconnect(s);
+	pthread_mutex_destroy(&s->readers_lock);
 	sqlite3_free(s->path);
 	free(s);
 }
@@ -110,6 +115,19 @@ static int find_position(struct sq *s, struct tally_position *out)
 		rc = other_line(s);
 	if (rc != TALLY_SINK_OK)
 		return rc;
+	/* A store that has counted for this line has its position too: without that row it is not known what is stored. */
+	int64_t one;
+	int lost = one_row(s,
+		"SELECT 1 FROM \"%wtally_ledger\" WHERE node = ?1 AND line = ?2 AND NOT EXISTS"
+		" (SELECT 1 FROM \"%wtally_position\" p WHERE p.node = ?1 AND p.line = ?2) LIMIT 1",
+		line, &one, 1);
+	if (lost == 1)
+		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
+			"%s: tally_position has no row for this node (%lld) and line, though the store has counted for them: "
+			"restore the whole store",
+			s->path, (long long)s->node);
+	if (lost < 0)
+		return sq_fail(s, "reading the position");
 	if (one_row(s, "INSERT OR IGNORE INTO \"%wtally_position\" VALUES (?1, ?2, 0, 0, 0)", line, NULL, 0) < 0 ||
 		one_row(s, "SELECT lsn, mark FROM \"%wtally_position\" WHERE node = ?1 AND line = ?2", line, at, 2) !=
 			1)
@@ -121,10 +139,11 @@ static int find_position(struct sq *s, struct tally_position *out)
 
 int sq_ready(struct sq *s)
 {
-	if (s->db && !sq_file_same(s->path, &s->file))
-		sq_disconnect(s);
-	if (s->db)
+	if (s->db && sq_is_ours(s))
 		return TALLY_SINK_OK;
+	int gone = s->db ? sq_let_go(s) : TALLY_SINK_OK;
+	if (s->db)
+		return gone;
 	int rc = sq_connect(s);
 	return rc == TALLY_SINK_OK ? sq_schema(s) : rc;
 }
@@ -164,4 +183,6 @@ const struct tally_sink tally_sink = {
 	.reader_close = sq_reader_close,
 	.deletes = 1,
 	.adopt = sq_adopt,
+	.backup = sq_backup,
+	.restore = sq_restore,
 };

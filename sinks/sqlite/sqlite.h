@@ -2,10 +2,12 @@
 /* The SQLite store: one file, one writing connection, readers of their own.
  *
  * connect.c opens and recognises the file; schema.c makes and checks the tables and their statements; write.c fills
- * them; gone.c takes rows out; functions.c merges sketches inside SQL; read.c answers; errors.c knows what an error code means for the host. */
+ * them; gone.c takes rows out; functions.c merges sketches inside SQL; read.c answers; replaced.c notices another file behind the path; backup.c
+ * copies the store; errors.c knows what an error code means for the host. */
 #ifndef SINKS_SQLITE_H
 #define SINKS_SQLITE_H
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +20,18 @@ struct sq_file {
 	dev_t dev;
 	ino_t ino;
 };
+
+/* What the file and its log were like when we last left them; see replaced.c. */
+struct sq_sight {
+	struct sq_file file;
+	off_t size;
+	struct timespec changed;
+	uint32_t done, tried; /* of checkpoints */
+	uint32_t salt[2];     /* of the log */
+	bool log_there;
+};
+
+struct sq_reader;
 
 struct sq_table {
 	const struct tally_table *table;
@@ -36,10 +50,16 @@ struct sq {
 
 	sqlite3 *db; /* NULL = not connected; all below belongs to it */
 	struct sq_file file;
-	int64_t node; /* our number in this store */
+	struct sq_sight sight; /* written under readers_lock */
+	bool gone;             /* it was replaced: wait until what stands there is whole */
+	int64_t node;          /* our number in this store */
 	struct sq_table *tables;
 	size_t ntables;
 	sqlite3_stmt *move; /* the position's compare-and-set */
+
+	pthread_mutex_t readers_lock; /* of the list and of what idle readers hold */
+	struct sq_reader *readers;
+	bool readers_out; /* no reader may open the file: it is being let go */
 };
 
 /* ---- connect.c ---- */
@@ -58,6 +78,25 @@ void sq_disconnect(struct sq *s);
 int sq_ready(struct sq *s);
 /* [in a transaction] This node's number in s->node, given now if it has none. enum tally_sink_rc. */
 int sq_find_node(struct sq *s);
+/* ---- replaced.c [the writer's thread] ---- */
+
+/* The file is the one we left, with what we left in it. */
+bool sq_is_ours(struct sq *s);
+/* [any thread] The file is still the writer's, as far as is known: its log belongs to it. db: of the reader. */
+bool sq_may_read(struct sq *s, sqlite3 *db);
+/* After opening: this is the one. */
+void sq_note_ours(struct sq *s);
+/* Before opening: was it replaced since we closed it? enum tally_sink_rc. */
+int sq_look_again(struct sq *s);
+/* Another one stands there: closes ours, and removes our log beside it. RECONNECT. */
+int sq_let_go(struct sq *s);
+/* Before opening what replaced it: until nobody writes to it. enum tally_sink_rc. */
+int sq_wait_whole(struct sq *s);
+
+/* ---- backup.c [any thread] ---- */
+
+int sq_backup(void *self, const char *path, char words[256]);
+int sq_restore(void *self, const char *path, char words[256]);
 
 /* ---- schema.c ---- */
 
@@ -106,5 +145,9 @@ int sq_read(void *reader, const struct tally_statement *st, tally_row_fn fn, voi
 void sq_read_end(void *reader);
 const char *sq_reader_error(void *reader);
 void sq_reader_close(void *reader);
+/* [the writer's thread] Closes what idle readers have open; none opens anything until sq_readers_return(). False: one is
+ * reading. */
+bool sq_readers_leave(struct sq *s);
+void sq_readers_return(struct sq *s);
 
 #endif

@@ -156,10 +156,10 @@ static int commit(struct sq *s)
 int sq_write(void *self, const struct tally_batch *b)
 {
 	struct sq *s = self;
-	if (!s->db || !sq_file_same(s->path, &s->file)) {
-		sq_disconnect(s);
-		return s->host->fail(s->in, TALLY_SINK_RECONNECT, 0, "%s: another file stands there now", s->path);
-	}
+	if (!s->db)
+		return s->host->fail(s->in, TALLY_SINK_RECONNECT, 0, "%s is not open", s->path);
+	if (!sq_is_ours(s))
+		return sq_let_go(s);
 	int rc = seam(s, "sqlite.begin");
 	if (rc == TALLY_SINK_OK)
 		rc = sq_exec(s, "BEGIN IMMEDIATE");
@@ -169,6 +169,8 @@ int sq_write(void *self, const struct tally_batch *b)
 		rc = commit(s);
 	if (!sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	if (!sq_is_ours(s)) /* whatever was committed, it may be in the wrong file: the position there decides */
+		return sq_let_go(s);
 	if (rc == TALLY_SINK_RECONNECT || rc == TALLY_SINK_STOP || rc == TALLY_SINK_FULL)
 		sq_disconnect(s);
 	return rc;

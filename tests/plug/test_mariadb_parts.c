@@ -32,13 +32,28 @@ static void test_addresses(void **state)
 		if (md_address_parse(good[i].url, &a) != 0)
 			fail_msg("refused: %s", good[i].url);
 		assert_string_equal(a.user, good[i].user);
-		assert_string_equal(a.host, good[i].host);
+		assert_string_equal(a.hosts[0].host, good[i].host);
 		assert_string_equal(a.database, good[i].database);
 		assert_string_equal(a.password ? a.password : "-", good[i].password ? good[i].password : "-");
 		assert_string_equal(a.socket ? a.socket : "-", good[i].socket ? good[i].socket : "-");
-		assert_int_equal(a.port, good[i].port);
+		assert_int_equal(a.hosts[0].port, good[i].port);
 		md_address_free(&a);
 	}
+}
+
+static void test_several_hosts(void **state)
+{
+	struct md_address a;
+	(void)state;
+	assert_int_equal(md_address_parse("mysql://u@a:3307,[::1]:3308,c/d", &a), 0);
+	assert_int_equal(a.nhosts, 3);
+	assert_string_equal(a.hosts[0].host, "a");
+	assert_string_equal(a.hosts[1].host, "::1");
+	assert_string_equal(a.hosts[2].host, "c");
+	assert_int_equal(a.hosts[0].port, 3307);
+	assert_int_equal(a.hosts[1].port, 3308);
+	assert_int_equal(a.hosts[2].port, 3306);
+	md_address_free(&a);
 }
 
 static void test_bad_addresses(void **state)
@@ -57,6 +72,9 @@ static void test_bad_addresses(void **state)
 		"mysql://u@h:65536/d",
 		"mysql://u@h:33x/d",
 		"mysql://u@h:/d",
+		"mysql://u@a,/d",
+		"mysql://u@,a/d",
+		"mysql://u@a,b,c,d,e,f,g,h,i/d",
 		"mysql://u@[::1/d",
 		"mysql://u@[::1]x/d",
 		"mysql://u%4/@h/d",
@@ -207,6 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_several_hosts),
 		cmocka_unit_test(test_bad_addresses),
 		cmocka_unit_test(test_statements),
 		cmocka_unit_test(test_literals),

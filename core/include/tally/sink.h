@@ -125,6 +125,7 @@ enum tally_sink_rc {
 };
 
 #define TALLY_SINK_CLASSES 7
+#define TALLY_SINK_BACKUP 1 /* for #ifdef: this header has `state`, `backup` and `restore` below */
 
 /* ---- options are those of plugin.h; an instance is opaque ---- */
 
@@ -169,6 +170,11 @@ struct tally_sink_host {
 	 * A transactional sink passes NAME.begin before its transaction, NAME.moved when the position is moved, NAME.rows
 	 * before each table's rows, NAME.trim before each trim, NAME.commit before its COMMIT, NAME.committed behind it. */
 	int (*seam)(const char *name);
+
+	/* [the thread of position() and write()] How something stands that operators should know, though writing goes on:
+	 * a gauge (tally_sink_state{sink,name}), and while it stands badly a sentence for /readyz, "" when it is well again.
+	 * A host whose `size` ends before this member has it not. */
+	void (*state)(struct tally_sink_instance *in, const char *name, double value, const char *words);
 };
 
 /* ---- reading ---- */
@@ -237,6 +243,11 @@ struct tally_sink {
 	 * present name is there already. NULL = the sink cannot. enum tally_sink_rc; position() is called next.
 	 * [the thread of position() and write()] */
 	int (*adopt)(void *self, const char *from);
+	/* A copy of the whole store, as of one moment, in a new file; and such a copy put in the place of the store while
+	 * write() goes on: it then finds the position moved. NULL = the store has tools of its own for that. 0 or a negative
+	 * errno with its words; -EBADMSG: the copy is damaged, and nothing was touched. [any thread, one call at a time] */
+	int (*backup)(void *self, const char *path, char words[256]);
+	int (*restore)(void *self, const char *path, char words[256]);
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI

@@ -55,7 +55,7 @@ struct call *call_open(const struct client *c)
 	curl_easy_setopt(call->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(call->curl, CURLOPT_ERRORBUFFER, call->error);
 	curl_easy_setopt(call->curl, CURLOPT_CONNECTTIMEOUT, 10L);
-	curl_easy_setopt(call->curl, CURLOPT_TIMEOUT, 120L);
+	curl_easy_setopt(call->curl, CURLOPT_TIMEOUT, c->timeout_s ? c->timeout_s : 120L);
 	curl_easy_setopt(call->curl, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(call->curl, CURLOPT_WRITEDATA, call);
 	curl_easy_setopt(call->curl, CURLOPT_HEADERFUNCTION, take_header);

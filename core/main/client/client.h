@@ -18,6 +18,7 @@ enum format { FORMAT_AUTO, FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 struct client {
 	const char *socket, *url, *key; /* socket NULL = url */
 	enum format format;
+	long timeout_s; /* of one answer; 0 = two minutes */
 	struct arena arena;
 	int argc; /* what is left for the command */
 	char **argv;
@@ -59,6 +60,9 @@ int cmd_top(struct client *c);
 int cmd_dead(struct client *c);
 int cmd_adopt(struct client *c);
 int cmd_spool(struct client *c);
+int cmd_verify(struct client *c);
+int cmd_backup(struct client *c);
+int cmd_restore(struct client *c);
 
 /* Takes `--name value` or `--name=value` at argv[*i]; NULL = it is another one. Exits with usage if the value is missing. */
 const char *option_value(struct client *c, int *i, const char *name);

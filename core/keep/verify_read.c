@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The questions of verify, in the common subset of SQL. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "keep/verify_inner.h"
+#include "ship/meta.h"
+
+#define TIMEOUT_US (INT64_C(3600) * 1000000)
+
+static int ask(struct verify *v, const char *sql, const uint32_t *types, size_t n, tally_row_fn fn, void *arg)
+{
+	const struct tally_sink *sink = v->opt->sink;
+	struct tally_statement st = { .sql = sql, .column_types = types, .ncolumns = n, .timeout_us = TIMEOUT_US };
+	int rc = sink->read(v->reader, &st, fn, arg);
+	if (rc != 0)
+		snprintf(v->result->error, sizeof v->result->error, "sink %s: %.200s", v->opt->line,
+			sink->reader_error(v->reader));
+	return rc;
+}
+
+static struct tally_str text_of(const struct tally_cell *c)
+{
+	return c->null ? STR("") : str_make(c->v.ptr, c->len);
+}
+
+/* ---- horizons ---- */
+
+static int take_horizon(void *arg, const struct tally_cell *c)
+{
+	struct verify *v = arg;
+	struct tally_str name = text_of(&c[0]);
+	for (int g = 0; g < TALLY_GRAINS; g++)
+		if (str_eq(name, str_of(meta_grain_name((enum tally_grain)g))))
+			v->grain_horizon_us[g] = c[1].v.i;
+	for (size_t i = 0; i < v->opt->schema->nrollups; i++) {
+		const struct tally_rollup *r = v->opt->schema->rollups[i].rollup;
+		if (str_eq(name, str_of(meta_rollup_name(r, &v->arena))))
+			v->rollup_horizon_us[i] = c[1].v.i;
+	}
+	return 0;
+}
+
+int verify_read_horizons(struct verify *v)
+{
+	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_INT };
+	const char *sql = arena_printf(
+		&v->arena, "SELECT `name`, `horizon` FROM `%stally_meta` WHERE `horizon` IS NOT NULL", v->opt->prefix);
+	for (int g = 0; g < TALLY_GRAINS; g++)
+		v->grain_horizon_us[g] = INT64_MIN;
+	v->rollup_horizon_us = arena_alloc(&v->arena, (v->opt->schema->nrollups + 1) * sizeof(int64_t));
+	for (size_t i = 0; i < v->opt->schema->nrollups; i++)
+		v->rollup_horizon_us[i] = INT64_MAX; /* not in this store yet */
+	return ask(v, sql, types, 2, take_horizon, v);
+}
+
+/* ---- sums ---- */
+
+struct taking {
+	struct verify *v;
+	const struct schema_rollup *rollup;
+	int grain;
+	verify_cell_fn fn;
+};
+
+/* node, site, bucket, and the sums; a rollup's grain behind them */
+static int take_sums(void *arg, const struct tally_cell *c)
+{
+	struct taking *t = arg;
+	struct verify_cell cell = { .node = c[0].v.i, .site = text_of(&c[1]), .bucket_us = c[2].v.i };
+	for (int i = 0; i < VS_COUNTS; i++)
+		cell.counts[i] = c[3 + i].null ? 0 : c[3 + i].v.i;
+	cell.value = c[6].null ? 0 : c[6].v.d;
+	cell.size = c[7].null ? 0 : c[7].v.d;
+	t->fn(t->v, &cell, t->rollup, t->rollup ? (int)c[8].v.i : t->grain);
+	return 0;
+}
+
+static const uint32_t row_types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT,
+	TALLY_T_REAL, TALLY_T_REAL, TALLY_T_INT };
+
+int verify_read_raw(struct verify *v, int64_t step_us, int64_t from_us, int grain, verify_cell_fn fn)
+{
+	struct taking t = { v, NULL, grain, fn };
+	/* the remainder of a negative time is negative in both stores */
+	const char *bucket = arena_printf(
+		&v->arena, "`time` - (`time` %% %" PRId64 " + %" PRId64 ") %% %" PRId64, step_us, step_us, step_us);
+	const char *sql = arena_printf(&v->arena,
+		"SELECT `node`, `site`, %s AS `bucket`, SUM(`weight`), SUM(CASE WHEN `name` IN ('view', 'pageview') THEN "
+		"`weight` ELSE 0 END), SUM(CASE WHEN `value` IS NULL THEN 0 ELSE `weight` END), SUM(`value` * `weight`), "
+		"SUM(ABS(`value`) * `weight`) FROM `%stally_event` WHERE `time` >= %s%" PRId64 "%s "
+		"GROUP BY `node`, `site`, `bucket`",
+		bucket, v->opt->prefix, from_us == INT64_MIN ? "(" : "", from_us == INT64_MIN ? from_us + 1 : from_us,
+		from_us == INT64_MIN ? ") - 1" : "");
+	return ask(v, sql, row_types, 8, take_sums, &t);
+}
+
+static bool has_column(const struct tally_table *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->ncolumns; i++)
+		if (strcmp(t->columns[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static const char *sum_of(struct verify *v, const struct tally_table *t, const char *before, const char *column,
+	const char *after, const char *none)
+{
+	return has_column(t, column) ? arena_printf(&v->arena, "%s`%s`%s", before, column, after) : none;
+}
+
+int verify_read_rollup(struct verify *v, const struct schema_rollup *r, verify_cell_fn fn)
+{
+	struct taking t = { v, r, 0, fn };
+	const struct tally_table *table = &r->table;
+	const char *sql = arena_printf(&v->arena,
+		"SELECT `node`, `site`, `bucket`, %s, %s, %s, %s, %s, `grain` FROM `%s%s` GROUP BY `node`, `site`, `grain`, "
+		"`bucket`",
+		sum_of(v, table, "SUM(", "events", ")", "0"), sum_of(v, table, "SUM(", "pageviews", ")", "0"),
+		sum_of(v, table, "SUM(", "count_value", ")", "0"), sum_of(v, table, "SUM(", "sum_value", ")", "0.0"),
+		sum_of(v, table, "SUM(ABS(", "sum_value", "))", "0.0"), v->opt->prefix, table->name);
+	return ask(v, sql, row_types, 9, take_sums, &t);
+}
+
+/* ---- counts ---- */
+
+struct counting {
+	struct verify *v;
+	void (*counts)(struct verify *v, int64_t node, struct tally_str site, int64_t stored, int64_t dead);
+	void (*dead)(struct verify *v, int64_t node, struct tally_str site, int64_t n);
+	void (*position)(struct verify *v, int64_t node, struct tally_str uuid, struct tally_position at, int64_t last);
+};
+
+static int take_counts(void *arg, const struct tally_cell *c)
+{
+	struct counting *k = arg;
+	k->counts(k->v, c[0].v.i, text_of(&c[1]), c[2].v.i, c[3].v.i);
+	return 0;
+}
+
+int verify_read_counts(struct verify *v,
+	void (*fn)(struct verify *v, int64_t node, struct tally_str site, int64_t stored, int64_t dead))
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT };
+	struct counting k = { .v = v, .counts = fn };
+	const char *sql = arena_printf(&v->arena,
+		"SELECT `node`, `site`, SUM(`stored`), SUM(`dead`) FROM `%stally_ledger` GROUP BY `node`, `site`",
+		v->opt->prefix);
+	return ask(v, sql, types, 4, take_counts, &k);
+}
+
+static int take_dead(void *arg, const struct tally_cell *c)
+{
+	struct counting *k = arg;
+	k->dead(k->v, c[0].v.i, text_of(&c[1]), c[2].v.i);
+	return 0;
+}
+
+int verify_read_dead(struct verify *v, void (*fn)(struct verify *v, int64_t node, struct tally_str site, int64_t n))
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT };
+	struct counting k = { .v = v, .dead = fn };
+	const char *sql = arena_printf(&v->arena,
+		"SELECT `node`, `site`, COUNT(*) FROM `%stally_dead` GROUP BY `node`, `site`", v->opt->prefix);
+	return ask(v, sql, types, 3, take_dead, &k);
+}
+
+static int take_position(void *arg, const struct tally_cell *c)
+{
+	struct counting *k = arg;
+	struct tally_position at = { (uint64_t)c[2].v.i, (uint64_t)c[3].v.i };
+	int64_t event = c[4].null ? -1 : c[4].v.i, dead = c[5].null ? -1 : c[5].v.i;
+	k->position(k->v, c[0].v.i, text_of(&c[1]), at, event > dead ? event : dead);
+	return 0;
+}
+
+int verify_read_positions(struct verify *v,
+	void (*fn)(struct verify *v, int64_t node, struct tally_str uuid, struct tally_position at, int64_t last))
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT,
+		TALLY_T_INT };
+	struct counting k = { .v = v, .position = fn };
+	const char *p = v->opt->prefix;
+	const char *sql = arena_printf(&v->arena,
+		"SELECT n.`number`, n.`uuid`, p.`lsn`, p.`mark`, (SELECT MAX(e.`lsn`) FROM `%stally_event` e WHERE e.`node` "
+		"= n.`number`), (SELECT MAX(d.`lsn`) FROM `%stally_dead` d WHERE d.`node` = n.`number`) FROM `%stally_node` n "
+		"JOIN `%stally_position` p ON p.`node` = n.`number`",
+		p, p, p, p);
+	return ask(v, sql, types, 6, take_position, &k);
+}
