@@ -3,9 +3,13 @@
 # it, `make soak` picks faults at random for SOAK_MINUTES.
 fault_modules = \
 	tests/fault/kill.py \
-	tests/fault/mutants.py
+	tests/fault/mutants.py \
+	tests/fault/redis.py \
+	tests/fault/redis_ha.py \
+	tests/fault/redis_list.py \
+	tests/fault/steps_redis.py
 
-EXTRA_DIST += tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
+EXTRA_DIST += tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
 dist_check_SCRIPTS += $(fault_modules)
 
 # The mutants: tallyd once more, with bugs that TALLY_MUTANT chooses from; see core/base/seam.h. What has a MUTANT() in it is
