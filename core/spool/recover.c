@@ -14,7 +14,6 @@
 #include <sys/random.h>
 
 #include "base/log.h"
-#include "base/seam.h"
 
 struct recovery {
 	struct spool *sp;
@@ -111,7 +110,7 @@ static void accept_record(struct recovery *r, size_t i, const struct spool_recor
 
 static bool continues(const struct recovery *r, const struct scan *s, const struct spool_record *rec)
 {
-	return !r->chained || MUTANT("chain_ignored") || rec->mark == format_mark(r->mark, rec->lsn, rec->type, s->crc);
+	return !r->chained || rec->mark == format_mark(r->mark, rec->lsn, rec->type, s->crc);
 }
 
 static void walk(struct recovery *r, struct scan *s, size_t i)

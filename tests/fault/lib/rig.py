@@ -45,6 +45,10 @@ SEED = int(os.environ.get("TALLY_SEED") or random.randrange(1 << 30))
 LIST = "tally:events"
 
 
+class Wrong(Failed):
+    """What the checker found: an event lost, doubled or changed, sums that are none, a ledger that does not balance."""
+
+
 def full():
     return os.environ.get("TALLY_FULL") == "1"
 
@@ -456,7 +460,15 @@ def compare_answers(d, rows):
     check(visitors > 500 or got[1] == visitors, "visitors as answered: %r of %d" % (got[1], visitors))
 
 
-def verify(d, loads, stores, fig, redis=None, answers=True, same=True):
+def verify(*args, **named):
+    """As compare_all(); what it finds is raised as Wrong."""
+    try:
+        compare_all(*args, **named)
+    except Failed as why:
+        raise Wrong(str(why))
+
+
+def compare_all(d, loads, stores, fig, redis=None, answers=True, same=True):
     """Ensures: every acknowledged event is in every store (or is a dead letter there) exactly once, nothing else is, rollups are the
     sum of the rows, /v1/ledger balances, answers agree with the first store. Fills sent, acked, stored, duplicates, lost.
     same=False: the stores need not hold the same unacknowledged events (they do where one spool feeds them)."""
