@@ -2,6 +2,7 @@
 # Faults, injected, and events counted on both sides. `make check` runs a short form of each module, `make fault` all of
 # it, `make soak` picks faults at random for SOAK_MINUTES.
 fault_modules = \
+	tests/fault/heal.py \
 	tests/fault/kill.py \
 	tests/fault/mutants.py \
 	tests/fault/redis.py \
