@@ -82,11 +82,22 @@ struct ledger {
 	const struct conf *next_conf;
 };
 
+/* intake.c */
+struct group *intake_collect(struct ledger *l); /* NULL: nothing has come */
+void intake_process(struct ledger *l, struct group *g);
+void intake_flush_carried(struct ledger *l);
+void intake_tick_clock(struct ledger *l);
+int64_t intake_retain_clock(struct ledger *l); /* by which retained segments go */
+void intake_start(struct ledger *l);           /* the START of this run */
+void intake_end(struct ledger *l);
+uint64_t intake_written_end(const struct ledger *l);
+
 /* admit.c: one request against the plugins; counts into l->building. Ensures: every item has its verdict. */
 void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq);
 
-/* record.c: the group's records into the spool. 0 or the -errno of a spool that takes nothing. */
-must_check int record_group(struct ledger *l, struct group *g);
+/* record.c: the group's records into the spool. 0 or the -errno of a spool that takes nothing. settling: of the group's
+ * own requests all are, and they may use the room that is kept for them; counts of others wait for better times. */
+must_check int record_group(struct ledger *l, struct group *g, bool settling);
 
 /* Bytes of events or head that one record may hold. */
 size_t record_room(const struct ledger *l);
@@ -111,10 +122,19 @@ void recall_free(struct ledger *l);
 /* A DEAD payload behind its zero: the event it names is known as dead from now on. */
 void dead_add(struct ledger *l, struct tally_str payload);
 
+/* owed.c: room that must stay free for what settles. */
+size_t owed_of_items(const struct ledger_item *items, size_t n);
+size_t owed_of_payload(struct tally_str payload);
+bool owed_is_settling(const struct ledger_request *rq);
+void owed_behind(struct ledger *l, const struct group *g, bool settling, size_t *bytes, size_t *records);
+
 /* The book of pending batches. */
 void pending_begins(struct ledger *l, const struct ledger_request *rq);
 void pending_released(struct ledger *l, uint64_t pending_lsn, uint64_t release_lsn);
 void pending_voided(struct ledger *l, uint64_t pending_lsn);
+/* Adds what the pending records owe, but for those that g settles. */
+void pending_owed(struct ledger *l, const struct group *g, bool (*settles)(const struct group *g, uint64_t lsn),
+	size_t *bytes, size_t *records);
 /* The oldest REDIS record that must stay; lines_need: nothing before it is read by a line again. */
 uint64_t pending_lowest(struct ledger *l, uint64_t lines_need);
 

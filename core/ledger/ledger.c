@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -16,12 +15,8 @@
 #include "meter/meter.h"
 
 #define RING_SLOTS 8192
-#define GROUP_BYTES (1u << 20) /* a group ends at the request that passes this */
-#define GROUP_REQUESTS 4096
 #define TRIM_EVERY_US 1000000
 #define CARRY_US 1000000 /* counts without events reach the disk after this */
-#define LEAP_US 1000000  /* more than this beyond what the monotonic clock says is a leap */
-#define RETRY_US 250000  /* a spool that took nothing is tried again after this */
 
 /* ---- the syncer ---- */
 
@@ -79,183 +74,6 @@ static void take_sync_result(struct ledger *l)
 		fate_durable(l);
 }
 
-/* ---- groups ---- */
-
-static size_t request_bytes(const struct ledger_request *rq)
-{
-	size_t n = rq->head.len;
-	for (size_t i = 0; i < rq->nitems; i++)
-		n += rq->items[i].form_bytes;
-	return n;
-}
-
-static struct group *collect(struct ledger *l)
-{
-	struct group *g = NULL;
-	size_t bytes = 0;
-	for (int n = 0; n < GROUP_REQUESTS && bytes < GROUP_BYTES; n++) {
-		struct ledger_request *rq = ring_pop(l->ring);
-		if (!rq)
-			break;
-		if (!g) {
-			g = calloc(1, sizeof *g);
-			MUST(g != NULL);
-			g->last = &g->first;
-		}
-		rq->next = NULL;
-		*g->last = rq;
-		g->last = &rq->next;
-		bytes += request_bytes(rq);
-	}
-	return g;
-}
-
-/* What went by at a leap of the log's clock may not be time at all (a wall clock set right, the time between two runs),
- * so for as long as the spool retains it does not count against what is retained. */
-static void note_leap(struct ledger *l, int64_t leap_us)
-{
-	int64_t retain_us = l->conf->spool.retain_us;
-	l->leap_us += leap_us;
-	l->leap_until_us = retain_us < INT64_MAX - l->ticked_us ? l->ticked_us + retain_us : INT64_MAX;
-	if (l->running)
-		log_warn("ledger", "the clock leapt forward by %lld s", (long long)(leap_us / 1000000));
-}
-
-/* The log's clock is the wall's but never goes back: where the wall was set back it goes on at half its pace until the
- * wall has caught up, so that whatever is timed by it still ends. */
-static void tick_clock(struct ledger *l)
-{
-	int64_t wall = clock_wall_us(), mono = clock_mono_us();
-	int64_t passed = mono - l->ticked_us, before = l->time_us;
-	l->ticked_us = mono;
-	l->time_us = wall > before ? wall : before + passed / 2;
-	if (before && l->time_us - before - passed >= LEAP_US)
-		note_leap(l, l->time_us - before - passed);
-}
-
-/* The clock by which retained segments go. */
-static int64_t retain_clock(struct ledger *l)
-{
-	if (l->ticked_us >= l->leap_until_us)
-		l->leap_us = 0;
-	return l->time_us - l->leap_us;
-}
-
-static const char *refusal_of(int rc)
-{
-	return rc == -ENOSPC || rc == -EDQUOT ? "spool_full" : "spool_error";
-}
-
-static void note_trouble(struct ledger *l, int rc)
-{
-	const char *reason = refusal_of(rc);
-	if (!atomic_exchange(&l->trouble, reason))
-		log_error("ledger",
-			"the spool takes nothing (%s): refusing until it does; free disk or raise spool.max",
-			strerror(-rc));
-	l->retry_at_us = clock_mono_us() + RETRY_US;
-}
-
-static void note_success(struct ledger *l)
-{
-	if (atomic_exchange(&l->trouble, (const char *)NULL))
-		log_info("ledger", "the spool takes events again");
-}
-
-/* Whether the spool's trouble is so fresh that the disk need not be asked again. */
-static bool is_refusing(struct ledger *l)
-{
-	return atomic_load(&l->trouble) && clock_mono_us() < l->retry_at_us;
-}
-
-static uint64_t written_end(const struct ledger *l)
-{
-	struct spool_stats st;
-	spool_stats(l->spool, &st);
-	return st.end;
-}
-
-/* A failed sync that could not be left behind: nothing is written before it is. */
-static bool left_behind(struct ledger *l)
-{
-	if (!l->must_abandon)
-		return true;
-	int rc = spool_abandon(l->spool, spool_durable(l->spool));
-	l->retry_at_us = clock_mono_us() + RETRY_US;
-	l->must_abandon = rc != 0;
-	if (rc)
-		log_error("spool", "the disk still takes nothing: %s", strerror(-rc));
-	return rc == 0;
-}
-
-static bool has_started(const struct ledger *l)
-{
-	return atomic_load(&l->start_lsn) != UINT64_MAX;
-}
-
-/* Writes the START record of this run; the next sync makes it durable together with what follows it. */
-static int append_start(struct ledger *l)
-{
-	uint64_t boot;
-	char bytes[8];
-	struct spool_record rec;
-	MUST(getrandom(&boot, sizeof boot, 0) == (ssize_t)sizeof boot);
-	put_u64(bytes, boot);
-	int rc = spool_reserve(l->spool, sizeof bytes, 1);
-	if (rc)
-		return rc;
-	spool_append(l->spool, SPOOL_START, l->time_us, &(struct iovec){ bytes, sizeof bytes }, 1, &rec);
-	rc = spool_write(l->spool);
-	if (rc)
-		return rc;
-	l->start_end = rec.end;
-	atomic_store(&l->start_lsn, rec.lsn);
-	return 0;
-}
-
-static void process_group(struct ledger *l, struct group *g)
-{
-	g->ticket = ++l->ticket;
-	g->end = written_end(l);
-	if (is_refusing(l)) {
-		fate_refused(l, g, l->must_abandon ? -EIO : -ENOSPC, atomic_load(&l->trouble));
-		return;
-	}
-	if (!left_behind(l)) {
-		fate_refused(l, g, -EIO, "unknown_outcome");
-		return;
-	}
-	int rc = has_started(l) ? 0 : append_start(l);
-	if (!rc) {
-		g->end = written_end(l);
-		fate_oversized(l, g);
-		for (struct ledger_request *rq = g->first; rq; rq = rq->next)
-			admit_request(l, g, rq);
-		rc = record_group(l, g);
-	}
-	arena_reset(&l->arena);
-	if (rc) {
-		note_trouble(l, rc);
-		fate_refused(l, g, rc, refusal_of(rc));
-		return;
-	}
-	note_success(l);
-	fate_written(l, g);
-}
-
-/* Counts that found no record to travel in get one of their own now and then. So does a START that had no room, and a
- * failed sync is left behind, without waiting for somebody to send: who is refused may stay away until /readyz is well. */
-static void flush_carried(struct ledger *l)
-{
-	bool nothing = !terms_bytes(l->carried) && has_started(l) && !l->must_abandon;
-	if (nothing || l->unsynced || is_refusing(l))
-		return;
-	struct group *g = calloc(1, sizeof *g);
-	MUST(g != NULL);
-	g->last = &g->first;
-	process_group(l, g);
-}
-
 /* ---- trim ---- */
 
 static uint64_t lowest_needed(struct ledger *l)
@@ -275,9 +93,9 @@ static void housekeeping(struct ledger *l, int64_t now)
 	if (now - l->trimmed_at_us < TRIM_EVERY_US)
 		return;
 	l->trimmed_at_us = now;
-	tick_clock(l);
-	spool_trim(l->spool, lowest_needed(l), retain_clock(l));
-	flush_carried(l);
+	intake_tick_clock(l);
+	spool_trim(l->spool, lowest_needed(l), intake_retain_clock(l));
+	intake_flush_carried(l);
 }
 
 /* ---- reload ---- */
@@ -361,19 +179,19 @@ static void *ledger_main(void *arg)
 	while (!atomic_load(&l->quit) || !is_idle(l)) {
 		/* a reload waits for what is under way: until then nothing is begun, or under load its moment never comes */
 		bool must_settle = l->unsynced && ledger_is_reloading(l);
-		struct group *g = must_settle ? NULL : collect(l);
+		struct group *g = must_settle ? NULL : intake_collect(l);
 		if (!g)
 			gate_wait(l->gate, l->stored_wait ? 20000 : 250000);
-		tick_clock(l);
+		intake_tick_clock(l);
 		take_sync_result(l);
 		if (g)
-			process_group(l, g);
+			intake_process(l, g);
 		ask_sync(l);
 		housekeeping(l, clock_mono_us());
 		if (!l->unsynced)
 			take_reload(l);
 	}
-	flush_carried(l);
+	intake_flush_carried(l);
 	return NULL;
 }
 
@@ -390,22 +208,6 @@ static size_t write_checkpoint(void *arg, void *buf, size_t cap)
 	if (bytes.len)
 		memcpy(buf, bytes.ptr, bytes.len);
 	return bytes.len;
-}
-
-/* The START of a full or failing disk comes later: what is there is read and drained, events are taken once it stands. */
-static void start_run(struct ledger *l)
-{
-	tick_clock(l);
-	int rc = append_start(l);
-	if (rc == 0) {
-		rc = spool_sync(l->spool, l->start_end);
-		l->must_abandon = rc != 0;
-	}
-	if (rc == 0)
-		return;
-	atomic_store(&l->start_lsn, UINT64_MAX);
-	note_trouble(l, rc);
-	log_warn("ledger", "no START record could be written; events are refused until the spool has room");
 }
 
 static int open_spool(struct ledger *l, const struct ledger_options *opt, char why[512])
@@ -425,7 +227,7 @@ static int open_spool(struct ledger *l, const struct ledger_options *opt, char w
 	if (rc)
 		return rc;
 	spool_set_checkpoint(l->spool, write_checkpoint, l);
-	start_run(l);
+	intake_start(l);
 	return 0;
 }
 
@@ -540,6 +342,8 @@ void ledger_stop(struct ledger *l)
 	atomic_store(&l->syncer.state, SYNC_QUIT);
 	gate_knock(l->syncer.gate);
 	pthread_join(l->syncer.thread, NULL);
+	if (spool_sync(l->spool, intake_written_end(l)) == 0)
+		intake_end(l);
 }
 
 void ledger_close(struct ledger *l)

@@ -16,6 +16,7 @@
 struct pending_book {
 	struct ledger_batch pub;
 	struct tally_str payload; /* during recall only: its events are recalled when the RELEASE is met */
+	size_t owed;              /* what its RELEASE may take; 0 = not reckoned yet: the payload tells */
 	struct pending_book *next;
 };
 
@@ -95,9 +96,10 @@ static struct pending_book *book_find(struct ledger *l, uint64_t lsn)
 	return b;
 }
 
-static void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload, bool keep_payload)
+static void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload, size_t owed)
 {
 	struct tally_str rest = payload, head = { 0 };
+	bool keep_payload = owed == 0;
 	if (!take_sized(&rest, &head))
 		return;
 	struct pending_book *b = calloc(1, sizeof *b), **at = &l->book;
@@ -108,6 +110,7 @@ static void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload, b
 	memcpy(copy, payload.ptr, n);
 	b->payload = str_make(copy, n);
 	b->pub.lsn = lsn;
+	b->owed = owed;
 	b->pub.head = str_make(copy + 4, head.len);
 	while (*at)
 		at = &(*at)->next;
@@ -131,7 +134,7 @@ void pending_begins(struct ledger *l, const struct ledger_request *rq)
 	put_u32(p, (uint32_t)rq->head.len);
 	if (rq->head.len)
 		memcpy(p + 4, rq->head.ptr, rq->head.len);
-	book_add(l, rq->lsn, str_make(p, 4 + rq->head.len), false);
+	book_add(l, rq->lsn, str_make(p, 4 + rq->head.len), owed_of_items(rq->items, rq->nitems));
 	free(p);
 }
 
@@ -147,6 +150,19 @@ void pending_voided(struct ledger *l, uint64_t pending_lsn)
 	struct pending_book *b = book_find(l, pending_lsn);
 	if (b)
 		book_drop(l, b);
+}
+
+void pending_owed(struct ledger *l, const struct group *g, bool (*settles)(const struct group *g, uint64_t lsn),
+	size_t *bytes, size_t *records)
+{
+	for (struct pending_book *b = l->book; b; b = b->next) {
+		if (b->pub.released || settles(g, b->pub.lsn))
+			continue;
+		if (!b->owed)
+			b->owed = owed_of_payload(b->payload);
+		*bytes += b->owed;
+		++*records;
+	}
 }
 
 uint64_t pending_lowest(struct ledger *l, uint64_t lines_need)
@@ -262,7 +278,7 @@ int recall_record(void *arg, const struct spool_record *rec)
 		recall_plain(l->chain, rec);
 		break;
 	case SPOOL_REDIS:
-		book_add(l, rec->lsn, payload, true);
+		book_add(l, rec->lsn, payload, 0);
 		break;
 	case SPOOL_RELEASE:
 		recall_terms(l, rec);

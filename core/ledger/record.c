@@ -172,9 +172,9 @@ static struct tally_str kept_copy(struct tally_str s)
 }
 
 /* The terms of this group and what was carried to it, encoded. */
-static struct tally_str group_terms(struct ledger *l, struct group *g)
+static struct tally_str group_terms(struct ledger *l, struct group *g, bool settling)
 {
-	g->before = kept_copy(terms_take(l->carried, &l->arena));
+	g->before = kept_copy(settling ? STR("") : terms_take(l->carried, &l->arena));
 	MUST(terms_merge(l->building, g->before.ptr, g->before.len) == 0);
 	g->delta = kept_copy(terms_take(l->building, &l->arena));
 	return g->delta;
@@ -204,9 +204,9 @@ static bool has_release(const struct group *g)
 
 /* The terms travel in the first EVENTS record, or else in the first RELEASE; a group with neither carries them in an
  * EVENTS record without events. */
-static size_t plan_group(struct ledger *l, struct group *g, struct taken t, struct planned *plan)
+static size_t plan_group(struct ledger *l, struct group *g, struct taken t, struct planned *plan, bool settling)
 {
-	struct tally_str terms = group_terms(l, g);
+	struct tally_str terms = group_terms(l, g, settling);
 	size_t n = 0, most = record_room(l);
 	most -= terms.len < most / 2 ? terms.len : most / 2;
 	if (t.n || (terms.len && !has_release(g)))
@@ -234,19 +234,22 @@ static void tell_end(struct group *g)
 			rq->end = g->end;
 }
 
-int record_group(struct ledger *l, struct group *g)
+int record_group(struct ledger *l, struct group *g, bool settling)
 {
 	struct taken taken = gather_taken(l, g);
-	size_t most = 1 + taken.n, bytes = 0;
+	size_t most = 1 + taken.n, bytes = 0, owed, owed_records;
 	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
 		most++;
 	struct planned *plan = arena_alloc(&l->arena, most * sizeof *plan);
-	size_t n = plan_group(l, g, taken, plan);
+	size_t n = plan_group(l, g, taken, plan, settling);
 	for (size_t i = 0; i < n; i++)
 		bytes += plan[i].pieces.bytes;
-	if (n == 0)
+	if (n == 0 && g->first)
 		return 0;
-	int rc = spool_reserve(l->spool, bytes, n);
+	if (n == 0) /* nobody asks for anything: does the spool take a record again? */
+		plan[n++] = (struct planned){ .type = SPOOL_TIME };
+	owed_behind(l, g, settling, &owed, &owed_records);
+	int rc = spool_reserve(l->spool, bytes + owed, n + owed_records);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n; i++)

@@ -124,10 +124,12 @@ must_check int segment_write_head(struct segment *seg);
 must_check int segment_wipe(const struct spool *sp, struct segment *seg);
 must_check int segment_zero(struct segment *seg, const char *seam, uint64_t at, uint64_t len);
 must_check int segment_sync_apart(const struct spool *sp, const struct segment *seg);
+must_check int segment_unlink(struct spool *sp, struct segment *seg);
 void segment_remove(struct spool *sp, struct segment *seg);
 uint64_t segment_room(const struct segment *seg, uint64_t end);
 uint64_t segment_capacity(const struct spool *sp);
 void segment_list_push(struct spool *sp, struct segment *seg);
+void segment_list_put_first(struct spool *sp, struct segment *seg); /* [lock held] */
 void segment_list_remove(struct spool *sp, size_t at);
 
 /* ---- spare.c ---- */

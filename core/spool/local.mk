@@ -23,6 +23,13 @@ check_PROGRAMS += tests/unit/test_spool
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_fault
 tests_unit_test_spool_fault_SOURCES = tests/unit/test_spool_fault.c tests/unit/spool_kit.h
+check_PROGRAMS += tests/unit/test_spool_frozen
+tests_unit_test_spool_frozen_SOURCES = tests/unit/test_spool_frozen.c tests/unit/spool_kit.h
+tests_unit_test_spool_frozen_LDADD = $(LDADD) $(ZLIB_LIBS)
+EXTRA_DIST += \
+	tests/unit/frozen/spool-1/0000000001.seg.gz tests/unit/frozen/spool-1/0000000002.seg.gz \
+	tests/unit/frozen/spool-1/0000000003.seg.gz tests/unit/frozen/spool-1/records
+
 check_PROGRAMS += tests/unit/test_spool_recover
 tests_unit_test_spool_recover_SOURCES = tests/unit/test_spool_recover.c tests/unit/spool_master.h tests/unit/spool_kit.h
 check_PROGRAMS += tests/unit/test_spool_files

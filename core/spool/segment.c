@@ -90,28 +90,49 @@ int segment_wipe(const struct spool *sp, struct segment *seg)
 	int rc = segment_open_fd(sp, seg);
 	if (rc < 0)
 		return rc;
+	struct format_segment old = seg->head;
 	seg->head = (struct format_segment){ .kind = FORMAT_SPARE, .size = seg->head.size };
 	memcpy(seg->head.node, sp->opt.node, sizeof seg->head.node);
+	rc = segment_write_head(seg);
+	if (rc < 0) {
+		seg->head = old;
+		return rc;
+	}
 	seg->end = 0;
 	seg->first_us = seg->last_us = 0;
-	rc = segment_write_head(seg);
-	return rc < 0 ? rc : segment_sync_apart(sp, seg);
+	return segment_sync_apart(sp, seg);
 }
 
-/* Unlinks and frees it. What fails is said here: the file is of no use, and recovery deals with it if it comes back. */
-void segment_remove(struct spool *sp, struct segment *seg)
+/* Unlinks and frees it; -errno: it is there as before. */
+int segment_unlink(struct spool *sp, struct segment *seg)
 {
 	char path[PATH_MAX];
 	segment_path(sp, seg->name, path);
+	int rc = file_unlink("spool.unlink", path);
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&sp->lock);
 	sp->disk_bytes -= seg->head.size;
 	pthread_mutex_unlock(&sp->lock);
 	segment_free(seg);
-	int rc = file_unlink("spool.unlink", path);
-	if (rc == 0)
-		rc = file_sync_dir("spool.dirsync", sp->opt.dir);
+	rc = file_sync_dir("spool.dirsync", sp->opt.dir);
 	if (rc < 0)
-		log_warn("spool", "cannot remove %s: %s", path, strerror(-rc));
+		log_warn("spool", "cannot sync the removal of %s: %s", path, strerror(-rc));
+	return 0;
+}
+
+/* Unlinks and frees it, or frees it only. What fails is said here: the file is of no use, and recovery deals with it if
+ * it comes back. */
+void segment_remove(struct spool *sp, struct segment *seg)
+{
+	int rc = segment_unlink(sp, seg);
+	if (rc == 0)
+		return;
+	log_warn("spool", "cannot remove %s/%s: %s", sp->opt.dir, seg->name, strerror(-rc));
+	pthread_mutex_lock(&sp->lock);
+	sp->disk_bytes -= seg->head.size;
+	pthread_mutex_unlock(&sp->lock);
+	segment_free(seg);
 }
 
 uint64_t segment_capacity(const struct spool *sp)
@@ -133,6 +154,13 @@ void segment_list_push(struct spool *sp, struct segment *seg)
 		MUST(sp->segs != NULL);
 	}
 	sp->segs[sp->nsegs++] = seg;
+}
+
+void segment_list_put_first(struct spool *sp, struct segment *seg)
+{
+	segment_list_push(sp, seg);
+	memmove(&sp->segs[1], &sp->segs[0], (sp->nsegs - 1) * sizeof(struct segment *));
+	sp->segs[0] = seg;
 }
 
 void segment_list_remove(struct spool *sp, size_t at)

@@ -6,19 +6,35 @@
 #include "base/file.h"
 #include "base/seam.h"
 
-/* Out of the list already: becomes a spare, or goes. */
-void trim_retire(struct spool *sp, struct segment *seg)
+static bool may_become_spare(struct spool *sp, const struct segment *seg)
 {
 	pthread_mutex_lock(&sp->lock);
 	bool keep = !seg->bad && sp->nspares < SPARES_KEPT && seg->head.size == sp->opt.segment_bytes;
 	pthread_mutex_unlock(&sp->lock);
-	if (!keep || segment_wipe(sp, seg) < 0) {
-		segment_remove(sp, seg);
-		return;
+	return keep;
+}
+
+/* 0: it is a spare now, or gone; -errno: nothing of it has changed, on disk neither. */
+static int let_go(struct spool *sp, struct segment *seg)
+{
+	if (may_become_spare(sp, seg) && segment_wipe(sp, seg) == 0) {
+		pthread_mutex_lock(&sp->lock);
+		spare_put(sp, seg);
+		pthread_mutex_unlock(&sp->lock);
+		return 0;
 	}
-	pthread_mutex_lock(&sp->lock);
-	spare_put(sp, seg);
-	pthread_mutex_unlock(&sp->lock);
+	int rc = segment_unlink(sp, seg);
+	if (rc == 0 || seg->head.kind == FORMAT_LIVE)
+		return rc;
+	segment_remove(sp, seg); /* its head is gone, and that is all that counts */
+	return 0;
+}
+
+/* Out of the list already: becomes a spare, or goes. */
+void trim_retire(struct spool *sp, struct segment *seg)
+{
+	if (let_go(sp, seg) < 0)
+		segment_remove(sp, seg);
 }
 
 /* [lock held] Bytes of the segments wholly before lsn, the last one aside. */
@@ -53,7 +69,13 @@ void spool_trim(struct spool *sp, uint64_t lsn, int64_t now_us)
 			segment_list_remove(sp, 0);
 		}
 		pthread_mutex_unlock(&sp->lock);
-		if (seg)
-			trim_retire(sp, seg);
+		if (seg && let_go(sp, seg) < 0) {
+			/* a disk that takes nothing at the moment: were the next one let go, this one would come back as the
+			 * oldest, with a gap behind it */
+			pthread_mutex_lock(&sp->lock);
+			segment_list_put_first(sp, seg);
+			pthread_mutex_unlock(&sp->lock);
+			return;
+		}
 	} while (seg);
 }

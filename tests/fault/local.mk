@@ -8,6 +8,7 @@ fault_modules = \
 	tests/fault/redis.py \
 	tests/fault/redis_ha.py \
 	tests/fault/redis_list.py \
+	tests/fault/spool.py \
 	tests/fault/steps_redis.py
 
 EXTRA_DIST += tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh

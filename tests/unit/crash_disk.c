@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 /* A sector and what it held since it was durable last. */
 struct sector {
@@ -112,8 +113,9 @@ static size_t choose(const struct sector *s, enum luck luck, uint64_t *seed)
 	}
 }
 
-static void inode_put(const struct inode *f, const char *path, enum luck luck, uint64_t *seed)
+static uint64_t inode_put(const struct inode *f, const char *path, enum luck luck, uint64_t *seed)
 {
+	uint64_t hash = 0;
 	FILE *out = fopen(path, "w");
 	assert_non_null(out);
 	for (size_t i = 0; i < f->n; i++) {
@@ -122,9 +124,12 @@ static void inode_put(const struct inode *f, const char *path, enum luck luck, u
 		if (!s->present && v == 0)
 			continue; /* a hole, or behind the end */
 		assert_int_equal(fseek(out, (long)(i * DISK_SECTOR), SEEK_SET), 0);
-		assert_int_equal(fwrite(v ? s->versions[v - 1] : s->durable, DISK_SECTOR, 1, out), 1);
+		const uint8_t *bytes = v ? s->versions[v - 1] : s->durable;
+		assert_int_equal(fwrite(bytes, DISK_SECTOR, 1, out), 1);
+		hash = XXH3_64bits_withSeed(bytes, DISK_SECTOR, hash + i);
 	}
 	assert_int_equal(fclose(out), 0);
+	return hash;
 }
 
 /* tear: NULL = every act is whole. */
@@ -149,8 +154,9 @@ static struct inode *replay(const struct disk *d, size_t moment, uint64_t *tear)
 	return all;
 }
 
-static void put_all(const struct disk *d, struct inode *all, enum luck luck, uint64_t seed, const char *to)
+static uint64_t put_all(const struct disk *d, struct inode *all, enum luck luck, uint64_t seed, const char *to)
 {
+	uint64_t hash = 0;
 	mkdir(to, 0700);
 	for (int i = 0; i < d->nfiles; i++) {
 		char path[512];
@@ -159,23 +165,24 @@ static void put_all(const struct disk *d, struct inode *all, enum luck luck, uin
 		bool there = now ? all[i].named : all[i].named_durable;
 		snprintf(path, sizeof path, "%.200s/%s", to, name[0] == '/' ? name + 1 : name);
 		if (there)
-			inode_put(&all[i], path, luck, &seed);
+			hash = hash * 31 + inode_put(&all[i], path, luck, &seed);
 		for (size_t s = 0; s < all[i].n; s++)
 			free(all[i].sectors[s].versions);
 		free(all[i].sectors);
 	}
 	free(all);
+	return hash;
 }
 
-void disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to)
+uint64_t disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to)
 {
 	enum luck luck = (enum luck)disk_below(&seed, LUCKS);
-	put_all(d, replay(d, moment, &seed), luck, seed, to);
+	return put_all(d, replay(d, moment, &seed), luck, seed, to);
 }
 
-void disk_cached(const struct disk *d, size_t moment, const char *to)
+uint64_t disk_cached(const struct disk *d, size_t moment, const char *to)
 {
-	put_all(d, replay(d, moment, NULL), LUCK_ALL, 0, to);
+	return put_all(d, replay(d, moment, NULL), LUCK_ALL, 0, to);
 }
 
 static void *copy_of(const void *bytes, size_t len)

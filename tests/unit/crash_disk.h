@@ -16,7 +16,7 @@
 #include "unit.h"
 
 #define DISK_SECTOR 512
-#define DISK_FILES 64
+#define DISK_FILES 256
 #define DISK_FDS 1024
 
 struct disk_act {
@@ -158,10 +158,10 @@ static inline void disk_end(struct disk *d)
 	free(d);
 }
 
-/* Writes to the folder `to` what may be left if the power goes within the first `moment` acts. */
-void disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to);
+/* Writes to the folder `to` what may be left if the power goes within the first `moment` acts. Gives a hash of it. */
+uint64_t disk_image(const struct disk *d, size_t moment, uint64_t seed, const char *to);
 
-/* Writes to the folder `to` what a killed process leaves: everything. */
-void disk_cached(const struct disk *d, size_t moment, const char *to);
+/* Writes to the folder `to` what a killed process leaves: everything. Gives a hash of it. */
+uint64_t disk_cached(const struct disk *d, size_t moment, const char *to);
 
 #endif

@@ -29,7 +29,9 @@ struct kit_record {
 	uint64_t lsn, end, mark, synced;
 	uint32_t seed;
 	size_t len;
-	bool refused; /* its write failed: it must not be seen again */
+	uint32_t type;    /* EVENTS, or REDIS and the RELEASE that names it */
+	uint64_t subject; /* RELEASE: the lsn of its REDIS record */
+	bool refused;     /* its write failed: it must not be seen again */
 };
 
 struct kit {
@@ -54,6 +56,14 @@ static inline void kit_payload(uint8_t *p, uint32_t seed, size_t len)
 	}
 	if (len >= 4)
 		put_u32(p, seed);
+}
+
+/* The payload of a record as it must be on disk. */
+static inline void kit_fill(const struct kit_record *r, uint8_t *p)
+{
+	kit_payload(p, r->seed, r->len);
+	if (r->type == SPOOL_RELEASE)
+		put_u64(p, r->subject);
 }
 
 static inline void kit_setup(struct kit *k, const char *name)
@@ -120,9 +130,9 @@ static inline bool kit_genuine(const struct kit *k, const struct spool_record *r
 	if (rec->type == SPOOL_CHECKPOINT)
 		return rec->len == 4 && memcmp(rec->payload, "chk!", 4) == 0;
 	const struct kit_record *r = kit_find(k, rec->lsn, rec->mark);
-	if (!r || r->len != rec->len || rec->end != r->end || rec->type != SPOOL_EVENTS)
+	if (!r || r->len != rec->len || rec->end != r->end || rec->type != r->type)
 		return false;
-	kit_payload(want, r->seed, r->len);
+	kit_fill(r, want);
 	return memcmp(want, rec->payload, r->len) == 0;
 }
 
@@ -205,15 +215,25 @@ static inline void kit_kill(struct kit *k)
 	memcpy(k->dir, next, sizeof next);
 }
 
-static inline void kit_append(struct kit *k, uint32_t seed, size_t len)
+static inline void kit_append_type(struct kit *k, uint32_t type, uint64_t subject, uint32_t seed, size_t len)
 {
 	static uint8_t buf[1 << 20];
 	struct spool_record rec;
 	assert_true(len <= sizeof buf && k->n < KIT_MAX);
-	kit_payload(buf, seed, len);
+	struct kit_record *r = &k->recs[k->n++];
+	*r = (struct kit_record){ .seed = seed, .len = len, .type = type, .subject = subject };
+	kit_fill(r, buf);
 	struct iovec iov[2] = { { buf, len / 3 }, { buf + len / 3, len - len / 3 } };
-	spool_append(k->sp, SPOOL_EVENTS, k->now_us++, iov, 2, &rec);
-	k->recs[k->n++] = (struct kit_record){ rec.lsn, rec.end, rec.mark, rec.synced, seed, len, false };
+	spool_append(k->sp, (enum spool_type)type, k->now_us++, iov, 2, &rec);
+	r->lsn = rec.lsn;
+	r->end = rec.end;
+	r->mark = rec.mark;
+	r->synced = rec.synced;
+}
+
+static inline void kit_append(struct kit *k, uint32_t seed, size_t len)
+{
+	kit_append_type(k, SPOOL_EVENTS, 0, seed, len);
 }
 
 static inline uint64_t kit_end(const struct kit *k)

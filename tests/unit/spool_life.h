@@ -30,6 +30,7 @@ struct life {
 	size_t born, opened; /* the acts before which it began, and its opening returned */
 	size_t tight[64];    /* acts at which something was refused, left behind or let go */
 	size_t ntight;
+	uint64_t pending, pending_end; /* lsn of a REDIS record without its RELEASE, and behind it; 0 = none */
 };
 
 static inline size_t now(const struct life *l)
@@ -81,6 +82,8 @@ static inline void trim(struct life *l, uint64_t lsn)
 {
 	if (l->ntrims == sizeof l->trims / sizeof *l->trims)
 		return;
+	if (l->pending_end && l->pending < lsn)
+		lsn = l->pending; /* its RELEASE needs it */
 	l->trims[l->ntrims].when = now(l);
 	l->trims[l->ntrims++].lsn = lsn;
 	note_tight(l);
@@ -166,6 +169,23 @@ static inline void do_failed_sync(struct life *l)
 	assert_int_equal(spool_abandon(l->k.sp, keep), 0);
 	note_gone(l, keep);
 	note_durable(l);
+	if (l->pending_end > keep)
+		l->pending = l->pending_end = 0;
+}
+
+/* A batch comes in as pending, or the one that is gets its RELEASE; both may be refused or lost with a sync. */
+static inline void do_batch(struct life *l, uint32_t seed, size_t len)
+{
+	size_t from = l->k.n;
+	bool release = l->pending_end && l->pending_end <= spool_durable(l->k.sp);
+	if ((l->pending_end && !release) || spool_reserve(l->k.sp, len + 8, 1) < 0)
+		return;
+	kit_append_type(&l->k, release ? SPOOL_RELEASE : SPOOL_REDIS, l->pending, seed, len + 8);
+	note_new(l, from);
+	assert_int_equal(spool_write(l->k.sp), 0);
+	note_written(l);
+	l->pending = release ? 0 : l->k.recs[from].lsn;
+	l->pending_end = release ? 0 : l->k.recs[from].end;
 }
 
 static inline void do_trim(struct life *l)
@@ -180,7 +200,9 @@ static inline void do_something(struct life *l)
 	uint64_t dice = disk_below(&l->seed, 100);
 	uint32_t seed = (uint32_t)disk_random(&l->seed);
 	size_t count = 1 + disk_below(&l->seed, 4), len = disk_below(&l->seed, 1000);
-	if (dice < 45)
+	if (dice < 8)
+		do_batch(l, seed, len);
+	else if (dice < 45)
 		do_group(l, seed, count, len);
 	else if (dice < 50)
 		do_group(l, seed, 20, 900);

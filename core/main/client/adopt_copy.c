@@ -151,7 +151,10 @@ static int copy_record(void *arg, const struct spool_record *rec)
 	arena_reset(&cp->arena);
 	switch (rec->type) {
 	case SPOOL_CHECKPOINT:
-		return 0; /* of the old node's counts; the new log makes its own */
+		return 0;   /* of the old node's counts; the new log makes its own */
+	case SPOOL_LETTERS: /* they lie in a store, as the old node's */
+		cp->ad->left_out++;
+		return 0;
 	case SPOOL_RELEASE:
 	case SPOOL_VOID:
 		return append_naming(cp, rec, terms_len(rec));

@@ -36,7 +36,7 @@ int spool_refuse(const char *fmt, ...)
 const char *spool_type_name(uint32_t type)
 {
 	static const char *const names[] = { "unknown", "START", "EVENTS", "REDIS", "RELEASE", "VOID", "DEAD", "TIME",
-		"CHECKPOINT" };
+		"CHECKPOINT", "LETTERS" };
 	return names[type < sizeof names / sizeof *names ? type : 0];
 }
 

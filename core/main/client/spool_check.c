@@ -9,7 +9,7 @@
 #include "spool/payload.h"
 
 #define LOOKS 5 /* beside a daemon */
-#define TYPES 9
+#define TYPES 10
 
 struct pending {
 	uint64_t lsn;

@@ -99,11 +99,25 @@ static void put_dead(struct text_out *o, struct tally_str p)
 		text_json_member_string(o, "message", words);
 }
 
+/* u16 line bytes, line, u16 enum payload_letters, u32 n, … */
+static void put_letters(struct text_out *o, struct tally_str p)
+{
+	uint16_t bytes, what;
+	uint32_t n;
+	struct tally_str line;
+	if (!payload_take_u16(&p, &bytes) || !payload_take(&p, bytes, &line) || !payload_take_u16(&p, &what) ||
+		!payload_take_u32(&p, &n))
+		return;
+	text_json_member_string(o, "line", line);
+	text_json_member_string(o, "what", what == PAYLOAD_PURGE ? STR("purge") : STR("replay"));
+	spool_put_uint(o, "letters", n);
+}
+
 static void put_payload(struct text_out *o, const struct spool_record *rec)
 {
 	struct tally_str p = { rec->payload, rec->len }, terms = STR("");
 	bool has_terms = rec->type == SPOOL_EVENTS || rec->type == SPOOL_RELEASE || rec->type == SPOOL_VOID ||
-			 rec->type == SPOOL_DEAD;
+			 rec->type == SPOOL_DEAD || rec->type == SPOOL_LETTERS;
 	if (has_terms && !payload_take_sized(&p, &terms))
 		return;
 	put_terms(o, rec->type == SPOOL_CHECKPOINT ? p : terms);
@@ -117,6 +131,8 @@ static void put_payload(struct text_out *o, const struct spool_record *rec)
 		put_release(o, p);
 	else if (rec->type == SPOOL_DEAD)
 		put_dead(o, p);
+	else if (rec->type == SPOOL_LETTERS)
+		put_letters(o, p);
 }
 
 static void print_json(struct arena *a, const struct spool_record *rec)
