@@ -239,8 +239,6 @@ int line_plug_emit(void *line, const struct tally_row *row)
 
 /* ---- closing ---- */
 
-enum ledger_column { LC_NODE, LC_LINE, LC_SITE, LC_STORED, LC_DEAD, LC_THINNED, LC_LOST, LC_DROPPED };
-
 static void add_ledger_rows(struct line *l, struct batch *b)
 {
 	size_t at = 0;

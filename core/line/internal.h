@@ -19,6 +19,9 @@ struct site_terms {
 	int64_t stored, thinned, dropped, dead, lost;
 };
 
+/* Columns of tally_ledger. */
+enum ledger_column { LC_NODE, LC_LINE, LC_SITE, LC_STORED, LC_DEAD, LC_THINNED, LC_LOST, LC_DROPPED };
+
 /* A growing list of rows of one table; cells live in the batch's arena. */
 struct row_list {
 	const struct tally_table *table;
@@ -96,7 +99,7 @@ struct line {
 	struct {
 		struct tally_position position, cursor;
 		uint64_t done;
-		bool known;
+		bool known, counted;
 		int64_t oldest_us; /* record time of the oldest event in hand, 0 = none */
 	} seen;
 	struct line_letters results[LETTERS_KEPT];

@@ -55,7 +55,8 @@ struct line_view {
 	const char *name, *sink;
 	struct tally_position position; /* committed */
 	struct tally_position cursor;   /* read from the spool up to here */
-	bool known;                     /* the store was seen: the sites' terms are its own */
+	bool known;                     /* the store was seen */
+	bool counted;                   /* the sites' terms are its own, from the beginning of the store on */
 	uint64_t done;
 	double lag_seconds;
 	const char *trouble; /* NULL, or a sentence: what stands, and the remedy */

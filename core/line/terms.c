@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What became of the events this line was given, by site: read from the store at the start of the line, then added up
  * with every commit, since nobody else writes those rows. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,30 +73,59 @@ static int read_store(struct line *l, struct table *out)
 	return rc;
 }
 
+/* A row of tally_ledger as a sink keeps it that is no store. */
+static int take_kept(void *arg, const struct tally_cell *c)
+{
+	struct site_terms *t = place(arg, str_make(c[LC_SITE].v.ptr, c[LC_SITE].len));
+	*t = (struct site_terms){ .stored = c[LC_STORED].v.i,
+		.dead = c[LC_DEAD].v.i,
+		.thinned = c[LC_THINNED].v.i,
+		.lost = c[LC_LOST].v.i,
+		.dropped = c[LC_DROPPED].v.i };
+	return 0;
+}
+
+static int read_any(struct line *l, struct table *out)
+{
+	const struct tally_sink *sink = ship_sink(l->ship);
+	if (sink->is_store)
+		return read_store(l, out);
+	return sink->kept ? sink->kept(ship_sink_self(l->ship), take_kept, out) : -ENODATA;
+}
+
 void terms_load(struct line *l)
 {
 	struct table fresh = { 0 };
-	if (!ship_sink(l->ship)->is_store || read_store(l, &fresh)) {
-		terms_free_table(&fresh);
-		return;
-	}
+	int rc = read_any(l, &fresh);
 	pthread_mutex_lock(&l->lock);
-	terms_free_table(&l->terms);
-	l->terms = fresh;
+	l->seen.counted = l->seen.counted || rc == 0;
+	if (rc == 0) {
+		terms_free_table(&l->terms);
+		l->terms = fresh;
+		fresh = (struct table){ 0 };
+	}
 	pthread_mutex_unlock(&l->lock);
+	terms_free_table(&fresh);
+}
+
+/* A counter at its end stays there. */
+static void add(int64_t *to, int64_t n)
+{
+	if (__builtin_add_overflow(*to, n, to))
+		*to = n > 0 ? INT64_MAX : INT64_MIN;
 }
 
 void terms_commit(struct line *l, const struct batch *b)
 {
 	size_t at = 0;
 	for (const struct table_entry *e; (e = table_next(&b->terms, &at));) {
-		const struct site_terms *add = e->value;
+		const struct site_terms *more = e->value;
 		struct site_terms *t = place(&l->terms, e->key);
-		t->stored += add->stored;
-		t->thinned += add->thinned;
-		t->dropped += add->dropped;
-		t->dead += add->dead;
-		t->lost += add->lost;
+		add(&t->stored, more->stored);
+		add(&t->thinned, more->thinned);
+		add(&t->dropped, more->dropped);
+		add(&t->dead, more->dead);
+		add(&t->lost, more->lost);
 	}
 }
 

@@ -77,6 +77,7 @@ void line_view(struct line *l, struct arena *a, struct line_view *out)
 	out->cursor = l->seen.cursor;
 	out->done = l->seen.done;
 	out->known = l->seen.known;
+	out->counted = l->seen.counted;
 	out->lag_seconds = lag_of(l);
 	out->trouble = *l->trouble ? arena_printf(a, "%s", l->trouble) : NULL;
 	fill_sites(l, a, out);

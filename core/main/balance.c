@@ -176,10 +176,10 @@ static int64_t sink_balance(const struct account *acc, size_t line)
 	return acc->terms[TERM_TAKEN] - s->stored - s->thinned - s->dropped - s->dead - s->lost - s->in_flight;
 }
 
-/* A sink that is no store has no memory of its counts before this start, and a store not yet seen has not told them. */
+/* A sink may have no memory of its counts before this start, and a store not yet seen has not told them. */
 static bool keeps_counts(const struct book *b, size_t line)
 {
-	return line_sink(b->daemon->lines[line])->is_store && b->lines[line].known;
+	return b->lines[line].known && b->lines[line].counted;
 }
 
 static int64_t total(const struct book *b)

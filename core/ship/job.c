@@ -45,7 +45,9 @@ static int look_up(struct ship *s, struct tally_position *at, const struct meta 
 	adopt_if_asked(s);
 	ship_host_clear(s->in, 0);
 	arena_reset(a);
-	int rc = known_class(s, s->in->sink->position(s->in->self, at));
+	int rc = meta_look_back(s->in, a);
+	if (rc == TALLY_SINK_OK)
+		rc = known_class(s, s->in->sink->position(s->in->self, at));
 	if (rc == TALLY_SINK_OK)
 		rc = known_class(s, meta_complete(s->in, *at, s->retention_us, clock_wall_us(), a, meta));
 	return rc;

@@ -2,7 +2,7 @@
 libtallycore_la_SOURCES += \
 	core/ship/adopt.c core/ship/definition.c \
 	core/ship/host.c core/ship/host.h \
-	core/ship/inner.h core/ship/job.c \
+	core/ship/inner.h core/ship/job.c core/ship/lookback.c \
 	core/ship/meta.c core/ship/meta.h core/ship/mutant.h \
 	core/ship/news.c \
 	core/ship/pace.c core/ship/pace.h \

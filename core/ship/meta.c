@@ -187,16 +187,43 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->v.ptr, y->v.ptr);
 }
 
-static int list_missing(struct wanted *w, const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
+static void want_tables(struct wanted *w)
 {
+	const struct schema *s = w->rd->in->schema;
+	for (size_t i = 0; i < s->ntables; i++) {
+		const char *name = meta_table_name(s->tables[i], w->rd->arena);
+		if (!find(w->rd, name))
+			want(w, name, "", NULL);
+	}
+}
+
+/* Batches are only written once the store remembers its key: a place in the log without one means that the rows have
+ * gone, and another key would part every rollup row from itself. */
+static int has_forgotten(struct wanted *w, struct tally_position at)
+{
+	if (find(w->rd, "hash_key") || (at.lsn == 0 && at.mark == 0))
+		return TALLY_SINK_OK;
+	return ship_host_fail(w->rd->in, TALLY_SINK_STOP, 0,
+		"%stally_meta has lost its rows (hash_key and horizons): restore them from a backup",
+		w->rd->in->prefix);
+}
+
+static int list_missing(
+	struct wanted *w, struct tally_position at, const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
+{
+	const struct schema *s = w->rd->in->schema;
+	int rc = has_forgotten(w, at);
+	if (rc != TALLY_SINK_OK)
+		return rc;
 	w->n = 0;
-	w->cells = arena_zalloc(w->rd->arena, (2 + TALLY_GRAINS + w->rd->in->schema->nrollups) * 3 * sizeof *w->cells);
+	w->cells = arena_zalloc(w->rd->arena, (2 + TALLY_GRAINS + s->nrollups + s->ntables) * 3 * sizeof *w->cells);
 	if (!find(w->rd, "schema"))
 		want(w, "schema", arena_printf(w->rd->arena, "%d", SCHEMA_VERSION), NULL);
-	int rc = find(w->rd, "hash_key") ? TALLY_SINK_OK : want_hash_key(w);
+	rc = find(w->rd, "hash_key") ? TALLY_SINK_OK : want_hash_key(w);
 	if (rc != TALLY_SINK_OK)
 		return rc;
 	want_grains(w, retention_us, now_us);
+	want_tables(w);
 	rc = want_rollups(w, now_us);
 	qsort(w->cells, w->n, 3 * sizeof *w->cells, by_name);
 	return rc;
@@ -266,15 +293,15 @@ static int conclude(struct reading *rd, const struct meta **out)
 	return TALLY_SINK_OK;
 }
 
-static int read_in_snapshot(
-	struct reading *rd, struct wanted *w, const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
+static int read_in_snapshot(struct reading *rd, struct wanted *w, struct tally_position at,
+	const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
 {
 	int rc = rd->in->sink->read_begin(rd->reader);
 	if (rc != 0)
 		return reader_failed(rd, rc);
 	rc = read_all(rd);
 	if (rc == TALLY_SINK_OK)
-		rc = list_missing(w, retention_us, now_us);
+		rc = list_missing(w, at, retention_us, now_us);
 	rd->in->sink->read_end(rd->reader);
 	return rc;
 }
@@ -283,14 +310,14 @@ static int complete(
 	struct reading *rd, struct tally_position at, const int64_t retention_us[TALLY_GRAINS], int64_t now_us)
 {
 	struct wanted w = { .rd = rd };
-	int rc = read_in_snapshot(rd, &w, retention_us, now_us);
+	int rc = read_in_snapshot(rd, &w, at, retention_us, now_us);
 	if (rc == TALLY_SINK_OK)
 		rc = check(rd);
 	if (rc != TALLY_SINK_OK || w.n == 0)
 		return rc;
 	rc = write_missing(&w, at);
 	if (rc == TALLY_SINK_OK)
-		rc = read_in_snapshot(rd, &w, retention_us, now_us);
+		rc = read_in_snapshot(rd, &w, at, retention_us, now_us);
 	return rc == TALLY_SINK_OK ? check(rd) : rc;
 }
 

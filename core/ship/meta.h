@@ -6,6 +6,7 @@
  *                     (INT64_MIN over a store that never took an event, else one microsecond behind the latest event
  *                     stored; the present if events were thinned out or deleted)
  *   horizon/GRAIN     horizon: rows of this grain before it may have been deleted (retention; only moves forward)
+ *   table/NAME        the table was made: if it is missing now, it has gone
  * A bucket is whole in a rollup if it begins at or behind both horizons. A declared rollup whose definition differs from
  * the stored one is a STOP: give it a new name. Read and completed on the ship's thread at every position(). */
 #ifndef SHIP_META_H
@@ -33,6 +34,12 @@ const char *meta_rollup_name(const struct tally_rollup *r, struct arena *a);
 /* "by [event:name] metrics [events, visitors]": equal for equal rollups. Dimensions keep their order (the key is made
  * of them), metrics do not. */
 const char *meta_definition(const struct tally_rollup *r, struct arena *a);
+
+const char *meta_table_name(const struct tally_table *t, struct arena *a);
+
+/* [ship] Before position(): STOP if a table has gone that the store had. A store that cannot be read is none of its
+ * business. */
+must_check int meta_look_back(struct tally_sink_instance *in, struct arena *a);
 
 /* [ship] Reads what the store remembers and completes what is missing, standing at position `at`. A sink that is no
  * store gives an empty one. retention_us: by grain, INT64_MAX = for ever; now_us: wall. enum tally_sink_rc, said

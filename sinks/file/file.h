@@ -6,7 +6,10 @@
  * length was never committed, and position() cuts it off. Before the first byte of another file is written, the
  * position is replaced once more to name that file and its length, so there is always exactly one file to cut.
  *
- * lines.c makes JSON of rows; mark.c reads and replaces the position; sink.c is the rest. */
+ * The position's file also carries what became of the events of each site (the rows of tally_ledger), so that the
+ * account balances after a restart. One written before it did that knows no counts and is kept as it is.
+ *
+ * lines.c makes JSON of rows; counts.c keeps the counts; mark.c reads and replaces the position; sink.c is the rest. */
 #ifndef SINKS_FILE_H
 #define SINKS_FILE_H
 
@@ -18,22 +21,6 @@
 
 #define FS_NAME_MAX 256
 
-/* ---- mark.c ---- */
-
-struct fs_mark {
-	struct tally_position at;
-	uint64_t length;        /* of the file, committed */
-	char name[FS_NAME_MAX]; /* of the file in its folder; "" = none yet */
-};
-
-/* Reads it. 0; 1 = there is none; -EBADMSG = not ours to read; another -errno. owner: node and line, as written. */
-int fs_mark_read(const char *path, const char *owner, struct fs_mark *out);
-
-/* Replaces it durably. 0 or -errno; then the old one or the new one stands, whole. Seams: file.mark when the new one is
- * written, file.commit when it is synced and about to be renamed, file.renamed before the folder is synced. */
-int fs_mark_write(
-	const char *path, int folder_fd, const char *owner, const struct fs_mark *m, int (*seam)(const char *name));
-
 /* ---- lines.c ---- */
 
 struct fs_text {
@@ -44,6 +31,51 @@ struct fs_text {
 
 /* Appends one row as a JSON object and a newline; `node` is the UUID, since numbers belong to a store. */
 void fs_add_row(struct fs_text *out, const struct tally_table *t, const struct tally_cell *cells, const char *node);
+void fs_add(struct fs_text *out, const char *bytes, size_t len);
 void fs_text_free(struct fs_text *t);
+
+/* ---- counts.c ---- */
+
+#define FS_COUNTS 5 /* columns of tally_ledger that add: stored, dead, thinned, lost, dropped */
+
+struct fs_count {
+	char *site;
+	size_t site_len;
+	int64_t n[FS_COUNTS];
+};
+
+struct fs_counts {
+	struct fs_count *rows; /* sorted by site */
+	size_t n;
+};
+
+bool fs_counts_are_of(const struct tally_table *t);
+/* 0 or -ENOMEM */
+int fs_counts_add(struct fs_counts *c, const struct tally_rows *rows);
+/* Each as a row of the table, as tally_sink.kept does. */
+int fs_counts_give(
+	const struct fs_counts *c, const struct tally_table *t, const char *line, tally_row_fn fn, void *arg);
+void fs_counts_write(const struct fs_counts *c, struct fs_text *out);
+/* One line as written, without its end; it is changed. 0, -EBADMSG, -ENOMEM */
+int fs_counts_read(struct fs_counts *c, char *line);
+void fs_counts_free(struct fs_counts *c);
+
+/* ---- mark.c ---- */
+
+struct fs_mark {
+	struct tally_position at;
+	uint64_t length;        /* of the file, committed */
+	char name[FS_NAME_MAX]; /* of the file in its folder; "" = none yet */
+	bool counted;           /* counts are kept from the beginning on */
+};
+
+/* Reads it, and the counts into an empty table. 0; 1 = there is none; -EBADMSG = not ours to read; another -errno.
+ * owner: node and line, as written. */
+int fs_mark_read(const char *path, const char *owner, struct fs_mark *out, struct fs_counts *counts);
+
+/* Replaces it durably. 0 or -errno; then the old one or the new one stands, whole. Seams: file.mark when the new one is
+ * written, file.commit when it is synced and about to be renamed, file.renamed before the folder is synced. */
+int fs_mark_write(const char *path, int folder_fd, const char *owner, const struct fs_mark *m,
+	const struct fs_counts *counts, int (*seam)(const char *name));
 
 #endif

@@ -31,7 +31,7 @@ void fs_text_free(struct fs_text *t)
 	*t = (struct fs_text){ 0 };
 }
 
-static void add(struct fs_text *t, const char *bytes, size_t len)
+void fs_add(struct fs_text *t, const char *bytes, size_t len)
 {
 	char *to = room(t, len);
 	if (!to || !len)
@@ -43,13 +43,13 @@ static void add(struct fs_text *t, const char *bytes, size_t len)
 /* Everything but quotes, backslashes and controls stands as it is. */
 static void add_string(struct fs_text *t, const char *bytes, size_t len)
 {
-	add(t, "\"", 1);
+	fs_add(t, "\"", 1);
 	for (size_t i = 0, plain = 0; i <= len; i++) {
 		unsigned char c = i < len ? (unsigned char)bytes[i] : 0;
 		bool end = i == len;
 		if (!end && c >= 0x20 && c != '"' && c != '\\')
 			continue;
-		add(t, bytes + plain, i - plain);
+		fs_add(t, bytes + plain, i - plain);
 		plain = i + 1;
 		if (end)
 			break;
@@ -57,9 +57,9 @@ static void add_string(struct fs_text *t, const char *bytes, size_t len)
 		int n = c == '"' || c == '\\' ? snprintf(escape, sizeof escape, "\\%c", c)
 			: c == '\n'           ? snprintf(escape, sizeof escape, "\\n")
 					      : snprintf(escape, sizeof escape, "\\u%04x", c);
-		add(t, escape, (size_t)n);
+		fs_add(t, escape, (size_t)n);
 	}
-	add(t, "\"", 1);
+	fs_add(t, "\"", 1);
 }
 
 /* The shortest of 15, 16 or 17 digits that reads back as the same number. */
@@ -73,7 +73,7 @@ static void add_real(struct fs_text *t, double d)
 			break;
 	}
 	bool number = n > 0 && strpbrk(buf, "in") == NULL; /* no infinity in JSON */
-	add(t, number ? buf : "null", number ? (size_t)n : 4);
+	fs_add(t, number ? buf : "null", number ? (size_t)n : 4);
 }
 
 static void add_cell(struct fs_text *t, const struct tally_column *c, const struct tally_cell *cell, const char *node)
@@ -82,14 +82,14 @@ static void add_cell(struct fs_text *t, const struct tally_column *c, const stru
 	if (c->merge == TALLY_M_NODE) {
 		add_string(t, node, strlen(node));
 	} else if (cell->null) {
-		add(t, "null", 4);
+		fs_add(t, "null", 4);
 	} else if (c->type == TALLY_T_INT) {
 		int n = snprintf(buf, sizeof buf, "%" PRId64, cell->v.i);
-		add(t, buf, (size_t)n);
+		fs_add(t, buf, (size_t)n);
 	} else if (c->type == TALLY_T_REAL) {
 		add_real(t, cell->v.d);
 	} else if (c->type == TALLY_T_JSON && cell->len) {
-		add(t, cell->v.ptr, cell->len);
+		fs_add(t, cell->v.ptr, cell->len);
 	} else {
 		add_string(t, cell->v.ptr, cell->len);
 	}
@@ -98,10 +98,10 @@ static void add_cell(struct fs_text *t, const struct tally_column *c, const stru
 void fs_add_row(struct fs_text *out, const struct tally_table *t, const struct tally_cell *cells, const char *node)
 {
 	for (uint32_t i = 0; i < t->ncolumns; i++) {
-		add(out, i ? "," : "{", 1);
+		fs_add(out, i ? "," : "{", 1);
 		add_string(out, t->columns[i].name, strlen(t->columns[i].name));
-		add(out, ":", 1);
+		fs_add(out, ":", 1);
 		add_cell(out, &t->columns[i], &cells[i], node);
 	}
-	add(out, "}\n", 2);
+	fs_add(out, "}\n", 2);
 }

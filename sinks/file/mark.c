@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The position's file is one line of text, so that it can be read by eye:
- *     tally-position 1 NODE/LINE LSN MARK LENGTH NAME CHECK
- * numbers in decimal, CHECK 16 hex digits of FNV-1a over all before it. */
+/* The position's file is text, so that it can be read by eye:
+ *     tally-position 2 NODE/LINE LSN MARK LENGTH NAME SITES
+ *     STORED DEAD THINNED LOST DROPPED SITE        one line a site
+ *     CHECK
+ * numbers in decimal, CHECK 16 hex digits of FNV-1a over all before it. Version 1 has no counts and CHECK at the end of
+ * its only line; it stays so, since nobody knows what was counted before. */
 #include "file.h"
 
 #include <errno.h>
@@ -12,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 1024
+#define MOST_BYTES ((size_t)256 << 20)
+#define CHECK_DIGITS 16
 #define NO_NAME "-"
 
 static uint64_t check_of(const char *bytes, size_t len)
@@ -23,35 +27,74 @@ static uint64_t check_of(const char *bytes, size_t len)
 	return h;
 }
 
-static int read_line(const char *path, char line[LINE_MAX_BYTES])
+/* ---- reading ---- */
+
+static int read_all(const char *path, struct fs_text *out)
 {
+	char buf[65536];
+	size_t n;
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT ? 1 : -errno;
-	char *got = fgets(line, LINE_MAX_BYTES, f);
-	int rc = got ? 0 : ferror(f) ? -EIO : -EBADMSG;
+	while ((n = fread(buf, 1, sizeof buf, f)) > 0 && out->len < MOST_BYTES)
+		fs_add(out, buf, n);
+	int rc = ferror(f) ? -EIO : 0;
 	fclose(f);
+	fs_add(out, "", 1);
+	return out->failed ? -ENOMEM : rc;
+}
+
+/* The digits at the end are those of all before them. */
+static bool is_whole(const char *text, size_t len)
+{
+	uint64_t check;
+	return len > CHECK_DIGITS + 1 && text[len - 1] == '\n' &&
+	       sscanf(text + len - CHECK_DIGITS - 1, "%16" SCNx64, &check) == 1 &&
+	       check == check_of(text, len - CHECK_DIGITS - 1);
+}
+
+static int read_counts(char *p, unsigned long sites, struct fs_counts *out)
+{
+	int rc = 0;
+	for (unsigned long i = 0; i < sites && rc == 0; i++) {
+		char *line = strsep(&p, "\n");
+		rc = line && p ? fs_counts_read(out, line) : -EBADMSG;
+	}
 	return rc;
 }
 
-int fs_mark_read(const char *path, const char *owner, struct fs_mark *out)
+static int parse(char *text, const char *owner, struct fs_mark *out, struct fs_counts *counts)
 {
-	char line[LINE_MAX_BYTES], who[256];
-	uint64_t check;
-	int begin = 0;
-	int rc = read_line(path, line);
-	if (rc != 0)
-		return rc;
-	*out = (struct fs_mark){ 0 };
-	if (sscanf(line, "tally-position 1 %255s %" SCNu64 " %" SCNu64 " %" SCNu64 " %255s %n%" SCNx64, who,
-		    &out->at.lsn, &out->at.mark, &out->length, out->name, &begin, &check) != 6)
-		return -EBADMSG;
-	if (check != check_of(line, (size_t)begin) || strcmp(who, owner) != 0)
+	char who[256], *end = strchr(text, '\n');
+	unsigned version;
+	unsigned long sites = 0;
+	int used = 0;
+	if (sscanf(text, "tally-position %u %255s %" SCNu64 " %" SCNu64 " %" SCNu64 " %255s %n", &version, who,
+		    &out->at.lsn, &out->at.mark, &out->length, out->name, &used) != 6 ||
+		!used || strcmp(who, owner) != 0)
 		return -EBADMSG;
 	if (strcmp(out->name, NO_NAME) == 0)
 		out->name[0] = 0;
-	return 0;
+	out->counted = version == 2;
+	if (version == 1)
+		return 0;
+	if (version != 2 || sscanf(text + used, "%lu", &sites) != 1)
+		return -EBADMSG;
+	return read_counts(end + 1, sites, counts);
 }
+
+int fs_mark_read(const char *path, const char *owner, struct fs_mark *out, struct fs_counts *counts)
+{
+	struct fs_text text = { 0 };
+	*out = (struct fs_mark){ 0 };
+	int rc = read_all(path, &text);
+	if (rc == 0)
+		rc = is_whole(text.ptr, text.len - 1) ? parse(text.ptr, owner, out, counts) : -EBADMSG;
+	fs_text_free(&text);
+	return rc;
+}
+
+/* ---- replacing ---- */
 
 static int write_all(int fd, const char *bytes, size_t len)
 {
@@ -67,12 +110,12 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-static int write_new(const char *path, const char *line, size_t len, int (*seam)(const char *name))
+static int write_new(const char *path, const struct fs_text *text, int (*seam)(const char *name))
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
-	int rc = write_all(fd, line, len);
+	int rc = write_all(fd, text->ptr, text->len);
 	if (rc == 0)
 		rc = seam("file.mark");
 	if (rc == 0 && fsync(fd) != 0)
@@ -82,17 +125,37 @@ static int write_new(const char *path, const char *line, size_t len, int (*seam)
 	return rc;
 }
 
-int fs_mark_write(
-	const char *path, int folder_fd, const char *owner, const struct fs_mark *m, int (*seam)(const char *name))
+static int make_text(struct fs_text *out, const char *owner, const struct fs_mark *m, const struct fs_counts *counts)
 {
-	char line[LINE_MAX_BYTES], fresh[4096];
-	int n = snprintf(line, sizeof line, "tally-position 1 %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s ", owner,
-		m->at.lsn, m->at.mark, m->length, *m->name ? m->name : NO_NAME);
-	if (n < 0 || (size_t)n + 20 > sizeof line ||
-		(size_t)snprintf(fresh, sizeof fresh, "%s.new", path) >= sizeof fresh)
+	char line[1024];
+	int n = snprintf(line, sizeof line, "tally-position %d %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s ",
+		m->counted ? 2 : 1, owner, m->at.lsn, m->at.mark, m->length, *m->name ? m->name : NO_NAME);
+	if (n < 0 || (size_t)n >= sizeof line)
 		return -ENAMETOOLONG;
-	n += snprintf(line + n, sizeof line - (size_t)n, "%016" PRIx64 "\n", check_of(line, (size_t)n));
-	int rc = write_new(fresh, line, (size_t)n, seam);
+	fs_add(out, line, (size_t)n);
+	if (m->counted) {
+		n = snprintf(line, sizeof line, "%zu\n", counts->n);
+		fs_add(out, line, (size_t)n);
+		fs_counts_write(counts, out);
+	}
+	if (out->failed)
+		return -ENOMEM;
+	n = snprintf(line, sizeof line, "%016" PRIx64 "\n", check_of(out->ptr, out->len));
+	fs_add(out, line, (size_t)n);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int fs_mark_write(const char *path, int folder_fd, const char *owner, const struct fs_mark *m,
+	const struct fs_counts *counts, int (*seam)(const char *name))
+{
+	char fresh[4096];
+	struct fs_text text = { 0 };
+	if ((size_t)snprintf(fresh, sizeof fresh, "%s.new", path) >= sizeof fresh)
+		return -ENAMETOOLONG;
+	int rc = make_text(&text, owner, m, counts);
+	if (rc == 0)
+		rc = write_new(fresh, &text, seam);
+	fs_text_free(&text);
 	if (rc == 0)
 		rc = seam("file.commit");
 	if (rc == 0 && rename(fresh, path) != 0)

@@ -21,6 +21,7 @@ struct fs {
 	char owner[128];
 	int folder_fd, fd; /* -1 = not open */
 	struct fs_mark mark;
+	struct fs_counts counts; /* as the mark has them, and what the batch in hand adds */
 	struct fs_text text;
 };
 
@@ -82,6 +83,7 @@ static void sink_close(void *self)
 	close_fd(&s->fd);
 	close_fd(&s->folder_fd);
 	fs_text_free(&s->text);
+	fs_counts_free(&s->counts);
 	free(s);
 }
 
@@ -127,7 +129,7 @@ static int open_file(struct fs *s, const char *name, uint64_t *length)
 
 static int replace_mark(struct fs *s, const struct fs_mark *m)
 {
-	int rc = fs_mark_write(s->mark_path, s->folder_fd, s->owner, m, s->host->seam);
+	int rc = fs_mark_write(s->mark_path, s->folder_fd, s->owner, m, &s->counts, s->host->seam);
 	if (rc != 0)
 		return failed(s, "replacing the position beside", m->name, rc);
 	s->mark = *m;
@@ -196,7 +198,8 @@ static int sink_position(void *self, struct tally_position *out)
 	s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->folder_fd < 0)
 		return failed(s, "opening the folder of", s->pattern, -errno);
-	int rc = fs_mark_read(s->mark_path, s->owner, &s->mark);
+	fs_counts_free(&s->counts);
+	int rc = fs_mark_read(s->mark_path, s->owner, &s->mark, &s->counts);
 	if (rc == -EBADMSG)
 		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
 			"%s is not this node's and line's: move it and its files away, or set another path",
@@ -204,7 +207,7 @@ static int sink_position(void *self, struct tally_position *out)
 	if (rc < 0)
 		return failed(s, "reading the position beside", s->pattern, rc);
 	if (rc == 1) {
-		s->mark = (struct fs_mark){ 0 };
+		s->mark = (struct fs_mark){ .counted = true };
 		rc = replace_mark(s, &s->mark);
 	} else {
 		rc = *s->mark.name ? cut(s) : TALLY_SINK_OK;
@@ -271,6 +274,28 @@ static int append(struct fs *s, const struct tally_batch *b, uint64_t *bytes)
 	return rc == TALLY_SINK_OK && *bytes ? sync_file(s) : rc;
 }
 
+static int add_counts(struct fs *s, const struct tally_batch *b)
+{
+	int rc = 0;
+	for (size_t i = 0; i < b->nrows && rc == 0 && s->mark.counted; i++)
+		if (fs_counts_are_of(b->rows[i].table))
+			rc = fs_counts_add(&s->counts, &b->rows[i]);
+	return rc == 0 ? TALLY_SINK_OK : failed(s, "counting for", s->mark.name, rc);
+}
+
+static int sink_kept(void *self, tally_row_fn fn, void *arg)
+{
+	struct fs *s = self;
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	if (!s->mark.counted)
+		return -ENODATA;
+	for (size_t i = 0; i < n; i++)
+		if (fs_counts_are_of(tables[i]))
+			return fs_counts_give(&s->counts, tables[i], s->host->line(s->in), fn, arg);
+	return -ENODATA;
+}
+
 static int sink_write(void *self, const struct tally_batch *b)
 {
 	struct fs *s = self;
@@ -285,7 +310,9 @@ static int sink_write(void *self, const struct tally_batch *b)
 	m = s->mark;
 	m.at = b->to;
 	m.length += bytes;
-	rc = replace_mark(s, &m);
+	rc = add_counts(s, b);
+	if (rc == TALLY_SINK_OK)
+		rc = replace_mark(s, &m);
 	seam = rc == TALLY_SINK_OK ? s->host->seam("file.committed") : 0;
 	return seam ? failed(s, "having replaced the position beside", m.name, seam) : rc;
 }
@@ -300,4 +327,5 @@ const struct tally_sink tally_sink = {
 	.close = sink_close,
 	.position = sink_position,
 	.write = sink_write,
+	.kept = sink_kept,
 };

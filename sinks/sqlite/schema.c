@@ -197,6 +197,21 @@ static int prepare_all(struct sq *s)
 	return rc;
 }
 
+const char *sq_type(uint32_t type)
+{
+	return type_names[type];
+}
+
+static int check_all(struct sq *s)
+{
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	int rc = TALLY_SINK_OK;
+	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++)
+		rc = sq_check(s, tables[i]);
+	return rc;
+}
+
 int sq_schema(struct sq *s)
 {
 	int rc = sq_exec(s, "BEGIN IMMEDIATE");
@@ -204,6 +219,8 @@ int sq_schema(struct sq *s)
 		rc = create_all(s);
 	if (rc == TALLY_SINK_OK)
 		rc = sq_exec(s, "COMMIT");
+	if (rc == TALLY_SINK_OK)
+		rc = check_all(s);
 	return rc == TALLY_SINK_OK ? prepare_all(s) : rc;
 }
 

@@ -56,6 +56,8 @@ struct sq {
 	struct sq_table *tables;
 	size_t ntables;
 	sqlite3_stmt *move; /* the position's compare-and-set */
+	const struct tally_table
+		*suspect; /* a row of it was refused in this batch: is the table still as it was made? */
 
 	pthread_mutex_t readers_lock; /* of the list and of what idle readers hold */
 	struct sq_reader *readers;
@@ -102,11 +104,20 @@ int sq_restore(void *self, const char *path, char words[256]);
 
 /* Creates what is missing, prepares a statement for every table. enum tally_sink_rc. */
 int sq_schema(struct sq *s);
+/* The name of an enum tally_type. */
+const char *sq_type(uint32_t type);
 struct sq_table *sq_table_of(struct sq *s, const struct tally_table *t);
 void sq_schema_forget(struct sq *s);
 
 /* The name as it stands in SQL, with prefix and quotes; sqlite3_free(). */
 char *sq_quoted(const struct sq *s, const char *name);
+
+/* ---- check.c ---- */
+
+#define SQ_COLUMNS_MAX 256
+
+/* OK, or STOP if the table is not as it was made (any more). */
+int sq_check(struct sq *s, const struct tally_table *t);
 
 /* ---- write.c ---- */
 

@@ -94,6 +94,7 @@ static int put_rows(struct sq *s, const struct tally_batch *b, size_t index)
 			continue;
 		if (!sq_is_bad_row(code))
 			return sq_fail(s, rows->table->name);
+		s->suspect = rows->table;
 		rc = s->host->bad_row(s->in, index, i, code, "%s: %s", rows->table->name, sqlite3_errmsg(s->db));
 		if (rc != TALLY_SINK_BAD_ROW || !rows->table->insert_only)
 			return rc;
@@ -160,6 +161,7 @@ int sq_write(void *self, const struct tally_batch *b)
 		return s->host->fail(s->in, TALLY_SINK_RECONNECT, 0, "%s is not open", s->path);
 	if (!sq_is_ours(s))
 		return sq_let_go(s);
+	s->suspect = NULL;
 	int rc = seam(s, "sqlite.begin");
 	if (rc == TALLY_SINK_OK)
 		rc = sq_exec(s, "BEGIN IMMEDIATE");
@@ -171,6 +173,8 @@ int sq_write(void *self, const struct tally_batch *b)
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	if (!sq_is_ours(s)) /* whatever was committed, it may be in the wrong file: the position there decides */
 		return sq_let_go(s);
+	if (s->suspect && sq_check(s, s->suspect) != TALLY_SINK_OK)
+		rc = TALLY_SINK_STOP; /* the schema is to blame, not the row */
 	if (rc == TALLY_SINK_RECONNECT || rc == TALLY_SINK_STOP || rc == TALLY_SINK_FULL)
 		sq_disconnect(s);
 	return rc;

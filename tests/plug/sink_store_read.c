@@ -234,7 +234,9 @@ void test_an_empty_store_is_whole_from_the_beginning(void **state)
 	assert_memory_equal(m->hash_key, again->hash_key, 16);
 	assert_memory_equal(m->hash_key, other->hash_key, 16);
 	assert_true(other->rollup_horizon_us[0] == INT64_MIN);
-	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` NOT LIKE 'tables/%'"), 3);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` NOT LIKE 'table%/%'"), 3);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` LIKE 'table/%'"),
+		(int64_t)s->schema->ntables);
 	shop_close(s);
 	shop_close(b);
 }
@@ -273,6 +275,7 @@ void test_a_store_that_has_forgotten_is_not_empty(void **state)
 	(void)state;
 	place.wipe();
 	struct shop *s = shop_open(NODE_A, "main", "");
+	complete(s, keep_all, 1);
 	const struct tally_table *ledger = &s->schema->fixed[SCHEMA_LEDGER];
 	struct tally_cell *row = arena_zalloc(&s->arena, ledger->ncolumns * sizeof *row);
 	*cell_of(row, 0, ledger, "line") = text("main");
@@ -282,6 +285,62 @@ void test_a_store_that_has_forgotten_is_not_empty(void **state)
 	shop_close(s);
 	s = with_another_rollup("late", &events);
 	assert_true(complete(s, keep_all, 9000)->rollup_horizon_us[0] == 9000);
+	shop_close(s);
+}
+
+/* What was made and is missing has gone: position() would make an empty one. */
+void test_a_table_that_has_gone_stops(void **state)
+{
+	static const char *const tables[] = { "tally_event", "tally_rollup_items", "tally_ledger", "tally_position" };
+	(void)state;
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		char drop[64];
+		place.wipe();
+		struct shop *s = shop_open(NODE_A, "main", "");
+		ship_host_clear(s->in, 0);
+		assert_int_equal(meta_look_back(s->in, &s->arena), TALLY_SINK_OK);
+		complete(s, keep_all, 1000);
+		assert_int_equal(meta_look_back(s->in, &s->arena), TALLY_SINK_OK);
+		shop_close(s);
+		snprintf(drop, sizeof drop, "DROP TABLE %s", tables[i]);
+		place.sql(drop);
+		s = shop_open_quietly(NODE_A, "main", "", &shop_rollup);
+		ship_host_clear(s->in, 0);
+		assert_int_equal(meta_look_back(s->in, &s->arena), TALLY_SINK_STOP);
+		assert_non_null(strstr(shop_words(s), tables[i]));
+		assert_non_null(strstr(shop_words(s), "restore it"));
+		shop_close(s);
+	}
+}
+
+/* The operator wants it empty, and says so as the remedy does. */
+void test_a_table_that_has_gone_can_be_begun_anew(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	complete(s, keep_all, 1000);
+	shop_must_write(s, EVENTS, shop_events(s, 0, 3), 3);
+	shop_close(s);
+	place.sql("DROP TABLE tally_rollup_items");
+	place.sql("DELETE FROM tally_meta WHERE name IN ('table/tally_rollup_items', 'rollup/items')");
+	s = shop_open_quietly(NODE_A, "main", "", &shop_rollup);
+	assert_int_equal(meta_look_back(s->in, &s->arena), TALLY_SINK_OK);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	assert_true(complete(s, keep_all, 1000)->rollup_horizon_us[0] > INT64_C(1767225600000000));
+	shop_close(s);
+}
+
+void test_a_memory_that_was_lost_stops(void **state)
+{
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	complete(s, keep_all, 1000);
+	shop_must_write(s, EVENTS, shop_events(s, 0, 3), 3);
+	place.sql("DELETE FROM tally_meta");
+	assert_int_equal(complete_fails(s), TALLY_SINK_STOP);
+	assert_non_null(strstr(shop_words(s), "hash_key"));
 	shop_close(s);
 }
 

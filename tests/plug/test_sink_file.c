@@ -273,12 +273,131 @@ static void test_kills_double_nothing_and_lose_nothing(void **state)
 		}
 }
 
+/* ---- what became of the events of a site, kept with the position ---- */
+
+#define LEDGER (&s->schema->fixed[SCHEMA_LEDGER])
+
+static struct tally_cell *ledger_row(struct shop *s, const char *site, size_t site_len, const int64_t n[5])
+{
+	struct tally_cell *c = arena_zalloc(&s->arena, LEDGER->ncolumns * sizeof *c);
+	*cell_of(c, 0, LEDGER, "line") = text("main");
+	*cell_of(c, 0, LEDGER, "site") = bytes(site, site_len);
+	*cell_of(c, 0, LEDGER, "stored") = number(n[0]);
+	*cell_of(c, 0, LEDGER, "dead") = number(n[1]);
+	*cell_of(c, 0, LEDGER, "thinned") = number(n[2]);
+	*cell_of(c, 0, LEDGER, "lost") = number(n[3]);
+	*cell_of(c, 0, LEDGER, "dropped") = number(n[4]);
+	return c;
+}
+
+struct kept {
+	struct shop *shop;
+	char said[512];
+};
+
+static int say_row(void *arg, const struct tally_cell *c)
+{
+	struct kept *k = arg;
+	struct shop *s = k->shop;
+	struct tally_cell *row = (struct tally_cell *)(uintptr_t)c;
+	struct tally_cell *site = cell_of(row, 0, LEDGER, "site");
+	size_t n = strlen(k->said);
+	assert_int_equal(cell_of(row, 0, LEDGER, "line")->len, 4);
+	snprintf(k->said + n, sizeof k->said - n, "%.*s %lld %lld %lld %lld %lld;", (int)site->len, site->v.ptr,
+		(long long)cell_of(row, 0, LEDGER, "stored")->v.i, (long long)cell_of(row, 0, LEDGER, "dead")->v.i,
+		(long long)cell_of(row, 0, LEDGER, "thinned")->v.i, (long long)cell_of(row, 0, LEDGER, "lost")->v.i,
+		(long long)cell_of(row, 0, LEDGER, "dropped")->v.i);
+	return 0;
+}
+
+static void expect_kept(struct shop *s, const char *want)
+{
+	struct kept k = { .shop = s };
+	assert_int_equal(s->sink->kept(s->in->self, say_row, &k), 0);
+	assert_string_equal(k.said, want);
+}
+
+static void count(struct shop *s, const char *site, int64_t stored, int64_t dead)
+{
+	shop_must_write(s, LEDGER, ledger_row(s, site, strlen(site), (const int64_t[]){ stored, dead, 0, 0, 1 }), 1);
+}
+
+static void test_counts_are_kept_with_the_position(void **state)
+{
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	expect_kept(s, "");
+	count(s, "shop.example", 5, 0);
+	count(s, "a b%\n", 1, 2);
+	count(s, "shop.example", 7, 1);
+	count(s, "", INT64_MAX, 1);
+	count(s, "", INT64_MAX, 1); /* stays at its end */
+	shop_close(s);
+	s = shop_open(NODE_A, "main", "");
+	expect_kept(s, " 9223372036854775807 2 0 0 2;a b%\n 1 2 0 0 1;shop.example 12 1 0 0 2;");
+	/* a batch that does not commit leaves no trace */
+	assert_int_equal(seam_arm("file.commit:1:EIO"), 0);
+	assert_int_equal(shop_write(s, LEDGER, ledger_row(s, "x", 1, (const int64_t[]){ 1, 1, 1, 1, 1 }), 1),
+		TALLY_SINK_RECONNECT);
+	seam_arm(NULL);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	expect_kept(s, " 9223372036854775807 2 0 0 2;a b%\n 1 2 0 0 1;shop.example 12 1 0 0 2;");
+	shop_close(s);
+}
+
+/* As version 0.1.0 wrote it. It is read, goes on, and tells no counts, since it does not know those from before. */
+static void test_an_old_position_is_read(void **state)
+{
+	struct kept k = { 0 };
+	(void)state;
+	wipe();
+	FILE *f = fopen(path_of(".main.position"), "w");
+	fputs("tally-position 1 " NODE_A "/main 128 77 0 - 73d900b320a8f45a\n", f);
+	fclose(f);
+	struct shop *s = shop_open(NODE_A, "main", "");
+	assert_true(s->at.lsn == 128 && s->at.mark == 77);
+	assert_int_equal(s->sink->kept(s->in->self, say_row, &k), -ENODATA);
+	shop_must_write(s, EVENTS, shop_events(s, 128, 3), 3);
+	shop_close(s);
+	s = shop_open(NODE_A, "main", "");
+	assert_int_equal(s->at.lsn, 192);
+	assert_int_equal(s->sink->kept(s->in->self, say_row, &k), -ENODATA);
+	shop_close(s);
+}
+
 static void expect_failure(struct shop *s, const char *spec, int class)
 {
 	assert_int_equal(seam_arm(spec), 0);
 	assert_int_equal(shop_write(s, EVENTS, shop_events(s, s->at.lsn, 100), 100), class);
 	seam_arm(NULL);
 	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+}
+
+/* Every way in which a disk refuses, at every step before the position has moved. */
+static void test_every_refusal_of_the_disk_has_its_class(void **state)
+{
+	static const char *const steps[] = { "begin", "write", "sync", "mark", "commit" };
+	static const struct {
+		const char *name;
+		int class;
+	} errors[] = { { "ENOSPC", TALLY_SINK_FULL }, { "EDQUOT", TALLY_SINK_FULL }, { "EIO", TALLY_SINK_RECONNECT },
+		{ "ENOMEM", TALLY_SINK_RECONNECT }, { "EROFS", TALLY_SINK_STOP } };
+	char spec[64];
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	write_batch(s);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		for (size_t k = 0; k < sizeof errors / sizeof *errors; k++) {
+			snprintf(spec, sizeof spec, "file.%s:1:%s", steps[i], errors[k].name);
+			expect_failure(s, spec, errors[k].class);
+			assert_int_equal(s->at.lsn, 64);
+		}
+	expect_batches(1);
+	write_batch(s);
+	expect_batches(2);
+	shop_close(s);
 }
 
 static void test_failures_double_nothing_and_lose_nothing(void **state)
@@ -412,6 +531,9 @@ int main(void)
 		cmocka_unit_test(test_numbers_read_back_the_same),
 		cmocka_unit_test(test_only_events_are_written),
 		cmocka_unit_test(test_kills_double_nothing_and_lose_nothing),
+		cmocka_unit_test(test_counts_are_kept_with_the_position),
+		cmocka_unit_test(test_an_old_position_is_read),
+		cmocka_unit_test(test_every_refusal_of_the_disk_has_its_class),
 		cmocka_unit_test(test_failures_double_nothing_and_lose_nothing),
 		cmocka_unit_test(test_names_turn_with_the_clock),
 		cmocka_unit_test(test_a_file_moved_away_is_left_alone),

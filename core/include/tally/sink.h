@@ -248,6 +248,12 @@ struct tally_sink {
 	 * errno with its words; -EBADMSG: the copy is damaged, and nothing was touched. [any thread, one call at a time] */
 	int (*backup)(void *self, const char *path, char words[256]);
 	int (*restore)(void *self, const char *path, char words[256]);
+
+	/* For a sink that is no store and keeps the rows of table tally_ledger all the same: gives each row of this line,
+	 * with all columns (NODE is ignored), as of the last commit. 0, -ENODATA if it has not kept them from the
+	 * beginning, or what fn returned. Called after a position() that was OK, while neither it nor write() runs. NULL =
+	 * it keeps none. */
+	int (*kept)(void *self, tally_row_fn fn, void *arg);
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI
