@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
+#include "base/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ void arena_init(struct arena *a, size_t block_bytes)
 static void add_block(struct arena *a, size_t bytes)
 {
 	size_t want = bytes > a->block_bytes ? bytes : a->block_bytes;
-	struct arena_block *b = malloc(sizeof *b + want);
+	struct arena_block *b = memory_alloc(sizeof *b + want);
 	MUST(b != NULL);
 	b->older = a->head;
 	b->bytes = want;

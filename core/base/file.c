@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -27,14 +29,68 @@ static void tell(struct file_act act)
 		watch_fn(watch_arg, &act);
 }
 
-int file_open(const char *seam, const char *path, int flags, mode_t mode)
+/* ---- descriptors kept back ---- */
+
+#define SPARES 8
+
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
+static int spares[SPARES], nspares, null_fd = -1;
+
+void file_keep_spares(void)
 {
-	int fd, rc = seam_pass(seam);
-	if (rc < 0)
-		return rc;
+	pthread_mutex_lock(&spare_lock);
+	if (null_fd < 0)
+		null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (null_fd >= 0 && nspares < SPARES) {
+		int fd = fcntl(null_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			break;
+		spares[nspares++] = fd;
+	}
+	pthread_mutex_unlock(&spare_lock);
+}
+
+static bool give_up_spare(void)
+{
+	pthread_mutex_lock(&spare_lock);
+	bool had = nspares > 0;
+	if (had)
+		close(spares[--nspares]);
+	pthread_mutex_unlock(&spare_lock);
+	return had;
+}
+
+/* The descriptor's place goes to what is kept back without being free for a moment: a client would have it. */
+static bool keep_as_spare(int fd)
+{
+	pthread_mutex_lock(&spare_lock);
+	bool kept = null_fd >= 0 && nspares < SPARES && dup3(null_fd, fd, O_CLOEXEC) == fd;
+	if (kept)
+		spares[nspares++] = fd;
+	pthread_mutex_unlock(&spare_lock);
+	return kept;
+}
+
+static bool may_try_again(int error)
+{
+	return error == EINTR || ((error == EMFILE || error == ENFILE) && give_up_spare());
+}
+
+static int open_anyway(const char *path, int flags, mode_t mode)
+{
+	int fd;
 	do
 		fd = open(path, flags | O_CLOEXEC, mode);
-	while (fd < 0 && errno == EINTR);
+	while (fd < 0 && may_try_again(errno));
+	return fd;
+}
+
+int file_open(const char *seam, const char *path, int flags, mode_t mode)
+{
+	int rc = seam_pass(seam);
+	if (rc < 0)
+		return rc;
+	int fd = open_anyway(path, flags, mode);
 	if (fd < 0)
 		return -errno;
 	tell((struct file_act){ .op = FILE_OPENED, .fd = fd, .path = path });
@@ -132,11 +188,12 @@ int file_sync_dir(const char *seam, const char *dir)
 	int rc = seam_pass(seam);
 	if (rc < 0)
 		return rc;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open_anyway(dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return -errno;
 	rc = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
+	if (!keep_as_spare(fd))
+		close(fd);
 	if (rc == 0)
 		tell((struct file_act){ .op = FILE_DIR_SYNCED, .fd = -1, .path = dir });
 	return rc;
@@ -180,5 +237,6 @@ int file_space(const char *seam, const char *dir, uint64_t *total, uint64_t *ava
 void file_close(int fd)
 {
 	tell((struct file_act){ .op = FILE_CLOSED, .fd = fd });
-	close(fd);
+	if (!keep_as_spare(fd))
+		close(fd);
 }

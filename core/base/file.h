@@ -61,6 +61,10 @@ struct file_act {
  * thread uses files. */
 void file_watch(void (*fn)(void *arg, const struct file_act *act), void *arg);
 
+/* Keeps a few descriptors back, so that file_open() finds one when connections have taken all the others. Again now and
+ * then: those that were given up are kept back anew as soon as there are some. [any thread] */
+void file_keep_spares(void);
+
 /* Ignores the result: by then everything of worth was synced. */
 void file_close(int fd);
 

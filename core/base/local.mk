@@ -7,6 +7,7 @@ libtallycore_la_SOURCES += \
 	core/base/file.c core/base/file.h \
 	core/base/hash.c core/base/hash.h \
 	core/base/log.c core/base/log.h \
+	core/base/memory.c core/base/memory.h \
 	core/base/ring.c core/base/ring.h \
 	core/base/seam.c core/base/seam.h \
 	core/base/str.h \

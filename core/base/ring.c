@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/memory.h"
+
 struct slot {
 	_Atomic size_t seq; /* == position: free for the push at that position; == position + 1: filled */
 	void *item;
@@ -90,7 +92,7 @@ struct gate {
 
 struct gate *gate_open(void)
 {
-	struct gate *g = calloc(1, sizeof *g);
+	struct gate *g = memory_zalloc(1, sizeof *g);
 	MUST(g != NULL);
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);

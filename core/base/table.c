@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/memory.h"
 
 static size_t slot_of(struct tally_str key, size_t cap)
 {
@@ -24,7 +25,7 @@ static void grow(struct table *t)
 {
 	struct table old = *t;
 	t->cap = old.cap ? old.cap * 2 : 16;
-	t->slots = calloc(t->cap, sizeof *t->slots);
+	t->slots = memory_zalloc(t->cap, sizeof *t->slots);
 	MUST(t->slots != NULL);
 	for (size_t i = 0; i < old.cap; i++)
 		if (old.slots[i].key.ptr)
@@ -43,7 +44,7 @@ void **table_place(struct table *t, struct tally_str key)
 		grow(t);
 	struct table_entry *e = &t->slots[find(t, key)];
 	if (!e->key.ptr) {
-		char *copy = malloc(key.len + 1);
+		char *copy = memory_alloc(key.len + 1);
 		MUST(copy != NULL);
 		if (key.len)
 			memcpy(copy, key.ptr, key.len);

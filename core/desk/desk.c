@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "desk/inner.h"
 #include "meter/meter.h"
 
@@ -17,7 +18,7 @@
 
 struct desk_request *desk_request_make(const struct desk_ask *ask, void (*done)(struct desk_request *rq), void *user)
 {
-	struct desk_request *rq = calloc(1, sizeof *rq);
+	struct desk_request *rq = memory_zalloc(1, sizeof *rq);
 	MUST(rq);
 	arena_init(&rq->arena, 0);
 	struct arena *a = &rq->arena;
@@ -161,7 +162,7 @@ static void destroy(struct desk *d)
 
 static struct desk *make(const struct desk_options *opt)
 {
-	struct desk *d = calloc(1, sizeof *d);
+	struct desk *d = memory_zalloc(1, sizeof *d);
 	MUST(d);
 	d->opt = *opt;
 	d->waiting_end = &d->waiting;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "sketch/hll.h"
 
 #define FIRST_SKETCH 64 /* a handful of visitors */
@@ -72,7 +73,7 @@ struct group *groups_place(struct groups *g, size_t bucket, const struct tally_s
 	for (size_t i = 0; i < g->q->ndims; i++)
 		values[i] = g->q->dims[i].is_time ? (struct tally_str){ 0 } : fields[g->q->dims[i].field];
 	size_t bytes = key_bytes(g->q, values);
-	char *buf = bytes > sizeof small ? malloc(bytes) : small;
+	char *buf = bytes > sizeof small ? memory_alloc(bytes) : small;
 	MUST(buf);
 	struct tally_str key = make_key(g->q, bucket, values, buf);
 	void **place = table_place(&g->index, key);
@@ -95,7 +96,7 @@ const struct group *groups_find(const struct groups *g, const struct group *like
 {
 	char small[KEY_ON_STACK];
 	size_t bytes = key_bytes(g->q, like->values);
-	char *buf = bytes > sizeof small ? malloc(bytes) : small;
+	char *buf = bytes > sizeof small ? memory_alloc(bytes) : small;
 	MUST(buf);
 	const struct group *found = table_get(&g->index, make_key(g->q, like->bucket, like->values, buf));
 	if (buf != small)
@@ -131,7 +132,7 @@ static int grow(struct groups *g, struct group_amount *am)
 		cap = HLL_ROOM;
 	if (g->bytes + cap > GROUPS_BYTES_MAX)
 		return -E2BIG;
-	uint8_t *sketch = realloc(am->sketch, cap);
+	uint8_t *sketch = memory_grow(am->sketch, cap);
 	MUST(sketch);
 	g->bytes += cap - am->cap;
 	am->sketch = sketch;

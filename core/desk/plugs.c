@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "desk/inner.h"
 
 /* [desk] For a held request the answer leaves at once; inside the hook it is only noted. */
@@ -91,7 +92,7 @@ static void job_done(uv_work_t *work, int status)
 int desk_plug_work(void *desk, void (*job)(void *), void (*done)(void *), void *arg)
 {
 	struct desk *d = desk;
-	struct plug_job *j = calloc(1, sizeof *j);
+	struct plug_job *j = memory_zalloc(1, sizeof *j);
 	if (!j)
 		return -ENOMEM;
 	*j = (struct plug_job){ .desk = d, .job = job, .done = done, .arg = arg };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "desk/inner.h"
 #include "meter/meter.h"
 
@@ -47,7 +48,7 @@ struct visit *visit_find(struct desk *d, uint64_t id)
 
 struct visit *visit_make(struct desk *d, struct desk_request *rq)
 {
-	struct visit *v = calloc(1, sizeof *v);
+	struct visit *v = memory_zalloc(1, sizeof *v);
 	MUST(v);
 	v->desk = d;
 	v->rq = rq;

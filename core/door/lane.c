@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "door/internal.h"
+#include "meter/meter.h"
 
 #define RETRY_MS 2
 
@@ -155,12 +157,23 @@ static bool is_door_path(const struct http_request *rq)
 	return false;
 }
 
+/* What has come so far is finished out of the reserve; what comes now can wait. */
+static void refuse_short(struct http_request *rq)
+{
+	meter_add(meter_get(M_REFUSED, STR("out_of_memory"), STR(""), STR("")), 1);
+	http_problem(rq, 503, "out_of_memory", 1 + (int)(uv_hrtime() / 1000 % 5),
+		"nothing of this was taken; send it again after the time in Retry-After");
+}
+
 static void handle(struct http_request *rq)
 {
 	struct lane *ln = rq->lane;
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
 		if (str_eq(rq->path, str_of(routes[i].path)) && str_eq(rq->method, str_of(routes[i].method))) {
-			routes[i].fn(ln, rq);
+			if (memory_is_short())
+				refuse_short(rq);
+			else
+				routes[i].fn(ln, rq);
 			return;
 		}
 	if (is_door_path(rq)) {
@@ -199,7 +212,7 @@ static void on_stats(uv_prepare_t *h)
 	publish_stats(h->data);
 }
 
-static struct http_limits limits_of(const struct conf *c)
+static struct http_limits limits_of(const struct conf *c, unsigned connections)
 {
 	return (struct http_limits){
 		.head_bytes = 16 * 1024,
@@ -207,7 +220,7 @@ static struct http_limits limits_of(const struct conf *c)
 		.body_bytes = c->limits.body,
 		.inflated_bytes = c->limits.inflated,
 		.inflate_ratio = (unsigned)c->limits.ratio,
-		.connections = (unsigned)c->limits.connections,
+		.connections = connections,
 		.header_timeout_us = c->limits.header_timeout_us,
 		.body_timeout_us = c->limits.header_timeout_us,
 		.idle_timeout_us = c->limits.idle_timeout_us,
@@ -226,7 +239,7 @@ int lane_open(const struct lane_options *opt, struct lane **out, char why[256])
 	MUST(uv_async_init(&ln->loop, &ln->wake, on_wake) == 0);
 	MUST(uv_timer_init(&ln->loop, &ln->retry) == 0);
 	ln->wake.data = ln->retry.data = ln;
-	struct http_limits limits = limits_of(opt->conf);
+	struct http_limits limits = limits_of(opt->conf, opt->connections);
 	int rc = http_server_open(&ln->loop, opt->address, opt->reuse_port, &limits, handle, ln, &ln->server, why);
 	if (rc) {
 		server_closed(ln);

@@ -26,7 +26,8 @@ struct lane_options {
 	struct ledger *ledger;
 	const char *address; /* conf->listen, or the admin socket */
 	bool reuse_port;
-	bool admin; /* paths under /admin/ are reached here, and only here */
+	unsigned connections; /* at most, of this lane */
+	bool admin;           /* paths under /admin/ are reached here, and only here */
 	/* Takes every request that is not the door's own; must see to it that http_respond() is called on the lane. */
 	void (*other)(void *arg, struct lane *lane, struct http_request *rq);
 	void *other_arg;

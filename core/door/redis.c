@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "door/redis_inner.h"
 
 #define BACKOFF_MIN_MS 100
@@ -180,8 +181,9 @@ static enum turned turn(struct redis_source *s)
 {
 	struct redis_batch b;
 	arena_reset(&s->arena);
-	if (meter_level() >= REFUSING_LEVEL) {
-		redis_trouble(s, "overloaded (level %d of degradation): not reading", meter_level());
+	if (meter_level() >= REFUSING_LEVEL || memory_is_short()) {
+		redis_trouble(s, "overloaded (level %d of degradation%s): not reading", meter_level(),
+			memory_is_short() ? ", memory is short" : "");
 		wait_ms(s, 250);
 		return TURN_WAITED;
 	}

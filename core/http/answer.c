@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 static const struct {
 	int status;
@@ -66,7 +67,7 @@ char *out_reserve(struct http_out *o, size_t more)
 		size_t cap = o->cap ? o->cap : 4096;
 		while (cap - o->len < more)
 			cap *= 2;
-		o->bytes = realloc(o->bytes, cap);
+		o->bytes = memory_grow(o->bytes, cap);
 		MUST(o->bytes != NULL);
 		o->cap = cap;
 	}

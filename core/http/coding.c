@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "base/bytes.h"
+#include "base/memory.h"
 
 #define ZSTD_WINDOW_LOG 23 /* 8 MiB: what RFC 8878 asks every decoder to take, and no more */
 #define GZIP_WINDOW (15 + 16)
@@ -68,7 +69,7 @@ static int gzip_open(struct coding *c)
 {
 	if (c->gzip)
 		return inflateReset2(c->gzip, GZIP_WINDOW) == Z_OK ? 0 : -EBADMSG;
-	c->gzip = calloc(1, sizeof *c->gzip);
+	c->gzip = memory_zalloc(1, sizeof *c->gzip);
 	MUST(c->gzip != NULL);
 	MUST(inflateInit2(c->gzip, GZIP_WINDOW) == Z_OK);
 	return 0;

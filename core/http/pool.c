@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "http/inner.h"
 
 #define KEEP_BUFS 64
@@ -20,7 +21,7 @@ struct buf *buf_take(struct http_server *s)
 		size_t cap = 2 * (s->limits.head_bytes + COPY_MAX);
 		if (cap < BUF_BYTES)
 			cap = BUF_BYTES;
-		b = malloc(sizeof *b + cap);
+		b = memory_alloc(sizeof *b + cap);
 		MUST(b != NULL);
 		b->cap = cap;
 	}
@@ -43,7 +44,7 @@ void buf_give(struct http_server *s, struct buf *b)
 
 static struct req *req_new(struct http_server *s)
 {
-	struct req *rq = malloc(sizeof *rq + s->limits.head_fields * sizeof rq->fields[0]);
+	struct req *rq = memory_alloc(sizeof *rq + s->limits.head_fields * sizeof rq->fields[0]);
 	MUST(rq != NULL);
 	arena_init(&rq->arena, 0);
 	rq->server = s;
@@ -101,7 +102,7 @@ struct conn *conn_take(struct http_server *s)
 		s->free_conns = c->next;
 		s->n_free_conns--;
 	} else {
-		c = malloc(sizeof *c);
+		c = memory_alloc(sizeof *c);
 		MUST(c != NULL);
 	}
 	*c = (struct conn){ .server = s };

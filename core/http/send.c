@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "http/inner.h"
 
 /* Bytes the socket did not take. */
@@ -30,7 +31,7 @@ static void on_written(uv_write_t *write, int status)
 static void queue(struct conn *c, struct tally_str a, struct tally_str b, bool b_is_static)
 {
 	size_t copied = a.len + (b_is_static ? 0 : b.len);
-	struct queued *q = malloc(sizeof *q + copied);
+	struct queued *q = memory_alloc(sizeof *q + copied);
 	MUST(q != NULL);
 	if (a.len)
 		memcpy(q->bytes, a.ptr, a.len);

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "ledger/internal.h"
 
 #define GROUP_BYTES (1u << 20) /* a group ends at the request that passes this */
@@ -34,7 +35,7 @@ struct group *intake_collect(struct ledger *l)
 		if (!rq)
 			break;
 		if (!g) {
-			g = calloc(1, sizeof *g);
+			g = memory_zalloc(1, sizeof *g);
 			MUST(g != NULL);
 			g->last = &g->first;
 		}
@@ -153,7 +154,7 @@ static int append_start(struct ledger *l)
  * is forgotten: they are asked again. */
 static struct group *take_settling(struct group *g)
 {
-	struct group *s = calloc(1, sizeof *s);
+	struct group *s = memory_zalloc(1, sizeof *s);
 	MUST(s != NULL);
 	s->last = &s->first;
 	for (struct ledger_request **at = &g->first; *at;) {
@@ -235,7 +236,7 @@ void intake_flush_carried(struct ledger *l)
 	bool nothing = !terms_bytes(l->carried) && has_started(l) && !l->must_abandon && !atomic_load(&l->trouble);
 	if (nothing || l->unsynced || is_refusing(l))
 		return;
-	struct group *g = calloc(1, sizeof *g);
+	struct group *g = memory_zalloc(1, sizeof *g);
 	MUST(g != NULL);
 	g->last = &g->first;
 	intake_process(l, g);

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "event/event.h"
 #include "ledger/internal.h"
 #include "plug/crash.h"
@@ -102,9 +103,9 @@ static void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload, s
 	bool keep_payload = owed == 0;
 	if (!take_sized(&rest, &head))
 		return;
-	struct pending_book *b = calloc(1, sizeof *b), **at = &l->book;
+	struct pending_book *b = memory_zalloc(1, sizeof *b), **at = &l->book;
 	MUST(b != NULL);
-	char *copy = malloc(payload.len + 1);
+	char *copy = memory_alloc(payload.len + 1);
 	MUST(copy != NULL);
 	size_t n = keep_payload ? payload.len : 4 + head.len;
 	memcpy(copy, payload.ptr, n);
@@ -129,7 +130,7 @@ static void book_drop(struct ledger *l, struct pending_book *gone)
 
 void pending_begins(struct ledger *l, const struct ledger_request *rq)
 {
-	char *p = malloc(4 + rq->head.len);
+	char *p = memory_alloc(4 + rq->head.len);
 	MUST(p != NULL);
 	put_u32(p, (uint32_t)rq->head.len);
 	if (rq->head.len)
@@ -204,7 +205,7 @@ void dead_add(struct ledger *l, struct tally_str p)
 	d.code = (int32_t)code;
 	size_t words = get_u16(p.ptr) < p.len - 2 ? get_u16(p.ptr) : p.len - 2;
 	memcpy(d.message, p.ptr + 2, words < sizeof d.message ? words : sizeof d.message - 1);
-	struct ledger_dead *kept = malloc(sizeof *kept);
+	struct ledger_dead *kept = memory_alloc(sizeof *kept);
 	MUST(kept != NULL);
 	*kept = d;
 	kept->next = atomic_load(&l->dead);
@@ -248,7 +249,7 @@ static void recall_release(struct ledger *l, struct plug_chain *chain, const str
 	if (!b)
 		return;
 	b->pub.released = rec->lsn;
-	char *small = realloc((char *)(uintptr_t)b->payload.ptr, 4 + b->pub.head.len + 1);
+	char *small = memory_grow((char *)(uintptr_t)b->payload.ptr, 4 + b->pub.head.len + 1);
 	MUST(small != NULL);
 	b->payload = str_make(small, 4 + b->pub.head.len);
 	b->pub.head.ptr = small + 4;

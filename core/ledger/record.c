@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/seam.h"
 #include "ledger/internal.h"
 #include "spool/payload.h"
@@ -164,7 +165,7 @@ static enum spool_type own_payload(
 
 static struct tally_str kept_copy(struct tally_str s)
 {
-	char *p = malloc(s.len + 1);
+	char *p = memory_alloc(s.len + 1);
 	MUST(p != NULL);
 	if (s.len)
 		memcpy(p, s.ptr, s.len);

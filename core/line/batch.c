@@ -2,6 +2,7 @@
 /* A batch: rows for the tables of a store, collected event by event, sorted and closed into one transaction. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "event/event.h"
 #include "line/internal.h"
 
@@ -45,7 +46,7 @@ static struct tally_cell *list_add(struct batch *b, struct row_list *list)
 {
 	if (list->n == list->cap) {
 		list->cap = list->cap ? list->cap * 2 : 256;
-		list->rows = realloc(list->rows, list->cap * sizeof *list->rows);
+		list->rows = memory_grow(list->rows, list->cap * sizeof *list->rows);
 		MUST(list->rows != NULL);
 	}
 	struct tally_cell *row = arena_zalloc(&b->arena, list->table->ncolumns * sizeof *row);
@@ -78,7 +79,7 @@ void batch_open(struct batch *b, const struct schema *schema)
 {
 	*b = (struct batch){ 0 };
 	arena_init(&b->arena, 1 << 20);
-	b->lists = calloc(schema->ntables, sizeof *b->lists);
+	b->lists = memory_zalloc(schema->ntables, sizeof *b->lists);
 	MUST(b->lists != NULL);
 	for (size_t i = 0; i < schema->ntables; i++)
 		b->lists[i].table = schema->tables[i];
@@ -115,7 +116,7 @@ struct site_terms *batch_terms(struct batch *b, struct tally_str site)
 {
 	void **place = table_place(&b->terms, site);
 	if (!*place) {
-		*place = calloc(1, sizeof(struct site_terms));
+		*place = memory_zalloc(1, sizeof(struct site_terms));
 		MUST(*place != NULL);
 	}
 	return *place;

@@ -3,6 +3,7 @@
  * only if it is at or behind the horizon, so that what is read is never short. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "line/internal.h"
 
 #define STEP_US (3600 * (int64_t)1000000) /* a retention horizon moves in steps of this */
@@ -53,7 +54,7 @@ static void add_meta_row(struct line *l, struct batch *b, enum tally_grain g, in
 	const char *name = arena_printf(&b->arena, "horizon/%s", grain_names[g]);
 	if (list->n == list->cap) {
 		list->cap += 16;
-		list->rows = realloc(list->rows, list->cap * sizeof *list->rows);
+		list->rows = memory_grow(list->rows, list->cap * sizeof *list->rows);
 		MUST(list->rows != NULL);
 	}
 	list->rows[list->n++] = row;

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "line/internal.h"
 
 static struct site_terms *place(struct table *t, struct tally_str site)
 {
 	void **at = table_place(t, site);
 	if (!*at) {
-		*at = calloc(1, sizeof(struct site_terms));
+		*at = memory_zalloc(1, sizeof(struct site_terms));
 		MUST(*at != NULL);
 	}
 	return *at;

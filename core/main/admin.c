@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "main/adopt.h"
 #include "main/dead.h"
 #include "main/stores.h"
@@ -158,7 +159,7 @@ static void *call_main(void *arg)
 
 static void start(struct daemon *d, struct lane *lane, struct http_request *rq, void (*fn)(struct admin_call *c))
 {
-	struct admin_call *c = calloc(1, sizeof *c);
+	struct admin_call *c = memory_zalloc(1, sizeof *c);
 	pthread_t thread;
 	MUST(c != NULL);
 	c->daemon = d;

@@ -6,17 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "main/front.h"
 #include "main/show.h"
 #include "meter/meter.h"
 #include "plug/crash.h"
 #include "zone/zone.h"
 
-#define DRAIN_US 10000000 /* what is under way gets this long at the end */
+#define OTHERS 56              /* descriptors that a small daemon needs beside its connections */
+#define CONNECTIONS_MOST 10000 /* of one lane, if the configuration leaves it open */
+#define DRAIN_US 10000000      /* what is under way gets this long at the end */
 
 /* ---- the parts ---- */
 
@@ -108,8 +113,11 @@ static int open_line(struct daemon *d, const struct conf_sink *sink)
 /* The ledger has stopped, so nothing comes any more: each line stores what is durable. */
 static void close_lines(struct daemon *d)
 {
-	for (size_t i = 0; i < d->nlines; i++)
-		line_close(d->lines[i], DRAIN_US);
+	int64_t until = clock_mono_us() + DRAIN_US;
+	for (size_t i = 0; i < d->nlines; i++) {
+		int64_t left = until - clock_mono_us();
+		line_close(d->lines[i], left > 0 ? left : 0);
+	}
 	free(d->lines);
 }
 
@@ -186,13 +194,28 @@ static void stop_stations(struct daemon *d)
 	ledger_stop(d->ledger);
 }
 
-static int open_lane(struct daemon *d, const char *address, bool shared, bool admin)
+/* What the descriptors allow: half of them, shared by the lanes; the others are for stores, the spool and its readers. */
+static unsigned connections_of_a_lane(const struct daemon *d, size_t lanes)
+{
+	struct rlimit most = { .rlim_cur = 1024 };
+	if (d->conf->limits.connections)
+		return (unsigned)d->conf->limits.connections;
+	getrlimit(RLIMIT_NOFILE, &most);
+	rlim_t all = most.rlim_cur > 2 * OTHERS ? most.rlim_cur / 2
+		     : most.rlim_cur > OTHERS   ? most.rlim_cur - OTHERS
+						: 0;
+	rlim_t each = all / lanes;
+	return each > CONNECTIONS_MOST ? CONNECTIONS_MOST : each > 4 ? (unsigned)each : 4;
+}
+
+static int open_lane(struct daemon *d, const char *address, bool shared, bool admin, size_t lanes)
 {
 	struct lane_options opt = {
 		.conf = d->conf,
 		.ledger = d->ledger,
 		.address = address,
 		.reuse_port = shared,
+		.connections = connections_of_a_lane(d, lanes),
 		.admin = admin,
 		.other = front_other,
 		.other_arg = d,
@@ -224,9 +247,9 @@ static int open_lanes(struct daemon *d)
 	size_t n = lane_count(d);
 	int rc = 0;
 	for (size_t i = 0; !rc && i < n; i++)
-		rc = open_lane(d, d->conf->listen, n > 1, false);
+		rc = open_lane(d, d->conf->listen, n > 1, false, n);
 	if (!rc)
-		rc = open_lane(d, d->conf->admin, false, true);
+		rc = open_lane(d, d->conf->admin, false, true, 8 * n);
 	if (rc)
 		close_lanes(d);
 	for (size_t i = 0; i < d->nlanes; i++)
@@ -263,9 +286,22 @@ static void close_from(struct daemon *d, size_t n)
 			parts[n].close(d);
 }
 
+/* The soft limit is for programs that use select(). */
+static void all_descriptors(void)
+{
+	struct rlimit most;
+	if (getrlimit(RLIMIT_NOFILE, &most) < 0)
+		return;
+	most.rlim_cur = most.rlim_max;
+	(void)!setrlimit(RLIMIT_NOFILE, &most);
+}
+
 int daemon_open(struct daemon *d)
 {
 	d->began_us = clock_wall_us();
+	all_descriptors();
+	file_keep_spares();
+	memory_keep_reserve();
 	pthread_mutex_init(&d->reload_lock, NULL);
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		if (parts[i].open(d) == 0)

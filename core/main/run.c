@@ -4,9 +4,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "main/daemon.h"
 #include "main/level.h"
+
+#define END_S 15 /* from the signal to the end, whatever hangs */
 
 /* Lives to the end of the process: its signal handlers are replaced, never taken away, so that no signal finds none. */
 struct watch {
@@ -102,6 +106,8 @@ static void on_usr2(uv_signal_t *h, int signum)
 static void on_timer(uv_timer_t *h)
 {
 	struct watch *w = h->data;
+	file_keep_spares();
+	memory_keep_reserve();
 	level_sample(w->daemon->ledger, clock_mono_us());
 }
 
@@ -110,6 +116,17 @@ static void watch_signal(struct watch *w, uv_signal_t *h, uv_signal_cb fn, int s
 	uv_signal_init(&w->loop, h);
 	h->data = w;
 	uv_signal_start(h, fn, signum);
+}
+
+/* A store that neither answers nor refuses may hold its line up for as long as it likes. What was acknowledged is on disk by
+ * now, and the lines find it there at the next start. */
+static void give_up(int signum)
+{
+	static const char words[] =
+		"tally: some part does not end; ending without it, the spool holds what is not stored\n";
+	ssize_t unheeded = write(STDERR_FILENO, words, sizeof words - 1);
+	(void)unheeded;
+	at_once(signum);
 }
 
 void daemon_run(struct daemon *d)
@@ -132,6 +149,8 @@ void daemon_run(struct daemon *d)
 	signal(SIGINT, at_once);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
+	signal(SIGALRM, give_up);
+	alarm(END_S);
 	atomic_store(&d->stopping, true);
 	if (w.reloading)
 		uv_thread_join(&w.reloader);

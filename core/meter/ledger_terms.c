@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/table.h"
 
 #define VERSION 1
@@ -41,7 +42,7 @@ const char *term_name(enum term term)
 
 struct terms *terms_open(void)
 {
-	struct terms *t = calloc(1, sizeof *t);
+	struct terms *t = memory_zalloc(1, sizeof *t);
 	MUST(t != NULL);
 	pthread_mutex_init(&t->lock, NULL);
 	return t;
@@ -79,7 +80,7 @@ static struct tally_str key_of(
 
 static struct entry *make(struct tally_str site, enum term term, struct tally_str reason)
 {
-	struct entry *e = calloc(1, sizeof *e + site.len + reason.len);
+	struct entry *e = memory_zalloc(1, sizeof *e + site.len + reason.len);
 	MUST(e != NULL);
 	char *text = (char *)(e + 1);
 	memcpy(text, site.ptr, site.len);
@@ -140,7 +141,7 @@ static void list(struct terms *t, struct entry *e)
 		return;
 	if (t->nlisted == t->caplisted) {
 		t->caplisted = t->caplisted ? t->caplisted * 2 : 64;
-		t->listed = realloc(t->listed, t->caplisted * sizeof(struct entry *));
+		t->listed = memory_grow(t->listed, t->caplisted * sizeof(struct entry *));
 		MUST(t->listed != NULL);
 	}
 	t->listed[t->nlisted++] = e;

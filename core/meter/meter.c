@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/table.h"
 #include "meter/series.h"
 
@@ -79,7 +80,7 @@ static struct tally_str key_of(const struct tally_str labels[METER_LABELS], char
 
 static void *zalloc(size_t bytes)
 {
-	void *p = calloc(1, bytes);
+	void *p = memory_zalloc(1, bytes);
 	MUST(p != NULL);
 	return p;
 }

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 
 #define BUFFER_FIRST (64 << 10)
 #define BUFFER_KEPT (4 << 20) /* larger ones are not kept for reuse */
@@ -19,7 +20,7 @@ static struct group *group_get(struct spool *sp)
 	if (g)
 		sp->idle = g->next;
 	else
-		g = calloc(1, sizeof *g);
+		g = memory_zalloc(1, sizeof *g);
 	MUST(g != NULL);
 	return g;
 }
@@ -65,7 +66,7 @@ static struct part *part_add(struct group *g, struct segment *seg, bool fresh)
 {
 	if (g->nparts == g->parts_cap) {
 		g->parts_cap = g->parts_cap ? 2 * g->parts_cap : 4;
-		g->parts = realloc(g->parts, g->parts_cap * sizeof *g->parts);
+		g->parts = memory_grow(g->parts, g->parts_cap * sizeof *g->parts);
 		MUST(g->parts != NULL);
 	}
 	struct part *p = &g->parts[g->nparts++];
@@ -85,7 +86,7 @@ static void buffer_grow(struct group *g, size_t want)
 		cap *= 2;
 	if (cap == g->cap)
 		return;
-	g->buf = realloc(g->buf, cap);
+	g->buf = memory_grow(g->buf, cap);
 	MUST(g->buf != NULL);
 	g->cap = cap;
 }

@@ -10,12 +10,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 #define ZERO_CHUNK (1 << 20)
 
 struct segment *segment_new(const char *name)
 {
-	struct segment *seg = calloc(1, sizeof *seg);
+	struct segment *seg = memory_zalloc(1, sizeof *seg);
 	MUST(seg != NULL && strlen(name) < sizeof seg->name);
 	memcpy(seg->name, name, strlen(name));
 	seg->fd = -1;
@@ -150,7 +151,7 @@ void segment_list_push(struct spool *sp, struct segment *seg)
 {
 	if (sp->nsegs == sp->segs_cap) {
 		sp->segs_cap = sp->segs_cap ? 2 * sp->segs_cap : 16;
-		sp->segs = realloc(sp->segs, sp->segs_cap * sizeof(struct segment *));
+		sp->segs = memory_grow(sp->segs, sp->segs_cap * sizeof(struct segment *));
 		MUST(sp->segs != NULL);
 	}
 	sp->segs[sp->nsegs++] = seg;

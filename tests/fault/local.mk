@@ -5,6 +5,7 @@ fault_modules = \
 	tests/fault/heal.py \
 	tests/fault/kill.py \
 	tests/fault/mutants.py \
+	tests/fault/process.py \
 	tests/fault/redis.py \
 	tests/fault/redis_ha.py \
 	tests/fault/redis_list.py \
@@ -36,3 +37,12 @@ fault: all
 soak: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
 	$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/fault/soak.py
+
+# A library for LD_PRELOAD that makes calls fail; built for the tests only. -rpath makes libtool build a shared one.
+if !SANITIZED
+check_LTLIBRARIES += tests/fault/shim.la
+tests_fault_shim_la_SOURCES = tests/fault/shim.c
+tests_fault_shim_la_CPPFLAGS = -D_GNU_SOURCE
+tests_fault_shim_la_CFLAGS = $(TALLY_CFLAGS) -fvisibility=default
+tests_fault_shim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+endif

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -101,12 +102,41 @@ static void errors_come_back_as_negative_errno(void **state)
 	assert_int_equal(file_sync("t.sync", -1), -EBADF);
 }
 
+/* Connections may have taken all descriptors; what the spool opens is found all the same, and what it closes is kept. */
+static void spares_serve_when_descriptors_are_used_up(void **state)
+{
+	(void)state;
+	enum { MOST = 64 };
+	int taken[MOST], n = 0, ours[8], none;
+	struct rlimit before;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ MOST, before.rlim_max }), 0);
+	file_keep_spares();
+	while (n < MOST && (taken[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+		n++;
+	assert_true(n < MOST);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 8; i++)
+			assert_true((ours[i] = file_open("t.open", path, O_RDWR, 0)) >= 0);
+		assert_int_equal(file_open("t.open", path, O_RDWR, 0), -EMFILE);
+		for (int i = 0; i < 8; i++)
+			file_close(ours[i]);
+		none = open("/dev/null", O_RDONLY | O_CLOEXEC); /* what was closed is nobody else's */
+		assert_int_equal(none, -1);
+		assert_int_equal(file_sync_dir("t.dirsync", "/tmp"), 0);
+	}
+	while (n)
+		close(taken[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_go_on_after_short_ones_and_interrupts),
 		cmocka_unit_test(the_watch_hears_what_was_done),
 		cmocka_unit_test(errors_come_back_as_negative_errno),
+		cmocka_unit_test(spares_serve_when_descriptors_are_used_up),
 	};
 	return cmocka_run_group_tests_name("file", tests, make, clean);
 }
