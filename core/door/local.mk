@@ -6,3 +6,6 @@ libtallycore_la_SOURCES += \
 	core/door/redis_fate.c core/door/redis_head.c core/door/redis_inner.h core/door/redis_link.c \
 	core/door/redis_place.c core/door/redis_script.c \
 	core/door/visitor.c
+
+check_PROGRAMS += tests/unit/test_redis_head
+tests_unit_test_redis_head_SOURCES = tests/unit/test_redis_head.c
