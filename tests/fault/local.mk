@@ -11,7 +11,9 @@ fault_modules = \
 	tests/fault/redis_ha.py \
 	tests/fault/redis_list.py \
 	tests/fault/spool.py \
-	tests/fault/steps_redis.py
+	tests/fault/sqlite.py \
+	tests/fault/steps_redis.py \
+	tests/fault/steps_sinks.py
 
 EXTRA_DIST += tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
 dist_check_SCRIPTS += $(fault_modules)

@@ -270,7 +270,7 @@ def drift(scene, fig):
         was = retries(d, **{"class": "stop"})
         db.sql(change)
         proxy.cut()     # what a prepared statement does not notice, the next connection does
-        wait_for("the stop after " + change, lambda: retries(d, **{"class": "stop"}) > was)
+        wait_for("the stop after " + change, lambda: retries(d, **{"class": "stop"}) > was + 1)    # and again: nobody makes it anew
         wait_for("readyz to say it", lambda: words in d.request("GET", "/readyz")[2])
         equal(d.request("GET", "/readyz")[0], 503, "readyz")
         load.wait_acked(50)
