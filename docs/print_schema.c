@@ -42,7 +42,7 @@ static const struct {
 	{ "tally_ledger", "stored", "events with a row in `tally_event`" },
 	{ "tally_ledger", "dead", "events with a row in `tally_dead`" },
 	{ "tally_ledger", "thinned", "events that are in the rollups only" },
-	{ "tally_ledger", "lost", "events that damage to the spool took" },
+	{ "tally_ledger", "lost", "events that this line never got; `tally_gap` says why" },
 	{ "tally_ledger", "dropped", "events that a plugin of this line dropped" },
 	{ "tally_meta", "name",
 		"`schema`, `hash_key`, `rollup/NAME`, `horizon/GRAIN`, `table/NAME`, `tables/HOST:PORT`" },
@@ -51,6 +51,11 @@ static const struct {
 	{ "tally_meta", "horizon",
 		"event time from which the rollup is whole, or before which rows of the grain are deleted; the smallest "
 		"integer = from the beginning" },
+	{ "tally_gap", "reason",
+		"`store_too_old`: the store stood behind the oldest record kept; `skipped`: by `when_spool_full: skip`; "
+		"`damaged`: bytes of the spool were broken; `before`: taken before this line began, not lost" },
+	{ "tally_gap", "events", "how many" },
+	{ "tally_gap", "last", "time of the record at which the line went on" },
 	{ "tally_rollup_items", "grain", "0 minute, 1 quarter of an hour, 2 day, 3 month" },
 	{ "tally_rollup_items", "bucket",
 		"begin of the bucket, UTC microseconds; days and months begin in the site's own time zone" },

@@ -146,10 +146,33 @@ static int check_sink_pair(struct conf_reader *r, const struct conf_sink *a, con
 	return 0;
 }
 
+/* A line that skips must be skipped before the spool is full, so three segments stay for what comes in. One that
+ * refuses at all of the spool needs no limit of its own. */
+static int check_quota(struct conf_reader *r, const struct conf *c, struct conf_sink *s)
+{
+	uint64_t bytes, most = c->spool.max - 3 * c->spool.segment;
+	double share;
+	if (conf_parse_share(s->spool_max, &share) == 0)
+		bytes = (uint64_t)(share * (double)c->spool.max);
+	else if (conf_parse_size(s->spool_max, &bytes) != 0)
+		return -EINVAL;
+	s->skips = strcmp(s->when_spool_full, "skip") == 0;
+	if (bytes < 2 * c->spool.segment && bytes < c->spool.max)
+		return conf_refuse_at(r->err, s->place, "sinks: spool_max: %s of '%s' is less than two segments of %s",
+			s->spool_max, s->name, conf_print_size(r->arena, c->spool.segment));
+	if (s->skips)
+		s->spool_bytes = bytes < most ? bytes : most;
+	else
+		s->spool_bytes = bytes < c->spool.max ? bytes : UINT64_MAX;
+	return 0;
+}
+
 static int check_sinks(struct conf_reader *r, const struct conf *c)
 {
 	for (size_t i = 0; i < c->nsinks; i++) {
-		const struct conf_sink *s = &c->sinks[i];
+		struct conf_sink *s = (struct conf_sink *)(uintptr_t)&c->sinks[i];
+		if (check_quota(r, c, s) != 0)
+			return -EINVAL;
 		for (size_t k = 0; k < i; k++)
 			if (check_sink_pair(r, &c->sinks[k], s) != 0)
 				return -EINVAL;

@@ -72,7 +72,10 @@ struct conf_sink {
 	const char *prefix;              /* of its tables, "" */
 	uint64_t batch;                  /* events per transaction, 5000 */
 	int64_t flush_us;                /* 500 ms */
-	const char *when_spool_full;     /* "refuse" */
+	const char *when_spool_full;     /* "refuse", "skip" */
+	const char *spool_max;           /* as written: size, or share of spool.max */
+	uint64_t spool_bytes;            /* what it comes to; UINT64_MAX = no limit of its own */
+	bool skips;                      /* when_spool_full: skip */
 	const char *from;                /* "oldest" */
 	const struct conf_pair *options; /* the rest: the sink's own */
 	size_t noptions;

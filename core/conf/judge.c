@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "conf/option.h"
+#include "conf/units.h"
 #include "conf/redis_url.h"
 
 static bool only(const char *text, const char *marks)
@@ -146,4 +147,12 @@ const char *conf_judge_site(const char *text)
 const char *conf_judge_not_empty(const char *text)
 {
 	return *text ? NULL : "must not be empty";
+}
+
+const char *conf_judge_quota(const char *text)
+{
+	uint64_t size;
+	double share;
+	bool good = conf_parse_share(text, &share) == 0 ? share > 0 : conf_parse_size(text, &size) == 0 && size > 0;
+	return good ? NULL : "is neither a size nor a share; write 4GiB or 50%";
 }

@@ -147,6 +147,7 @@ const char *conf_judge_host(const char *text);    /* a host name */
 const char *conf_judge_redis(const char *text);   /* redis:// URL */
 const char *conf_judge_site(const char *text);    /* 1..128 bytes, no control characters */
 const char *conf_judge_not_empty(const char *text);
+const char *conf_judge_quota(const char *text); /* "50%", "4GiB" */
 
 /* host:port reaches this machine only. */
 bool conf_is_loopback(const char *address);

@@ -19,7 +19,7 @@ static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const formats[] = { "kv", "json", NULL };
 static const char *const salts[] = { "day", NULL };
 static const char *const source_kinds[] = { "redis", NULL };
-static const char *const full[] = { "refuse", NULL };
+static const char *const full[] = { "refuse", "skip", NULL };
 static const char *const from[] = { "oldest", NULL };
 
 /* ---- groups of the top ---- */
@@ -168,7 +168,11 @@ static const struct conf_row sink_rows[] = {
 	{ "from", &conf_kind_word, CONF_AT(struct conf_sink, from), .fallback = "oldest", .words = from,
 		.help = "where a new line begins: the oldest record kept" },
 	{ "when_spool_full", &conf_kind_word, CONF_AT(struct conf_sink, when_spool_full), .fallback = "refuse",
-		.words = full, .help = "what a line too far behind does: events are refused" },
+		.words = full,
+		.help = "a line past spool_max: refuse = new events get 503; skip = it loses the oldest, counted" },
+	{ "spool_max", &conf_kind_text, CONF_AT(struct conf_sink, spool_max), .fallback = "100%",
+		.judge = conf_judge_quota,
+		.help = "how much of the spool may wait for this line: a size, or a share of spool.max" },
 	{ NULL, &conf_kind_pairs, CONF_LIST(struct conf_sink, options, noptions), .table = &sink_table },
 };
 static const struct conf_table sink_table = { CONF_ROWS(sink_rows), .bytes = sizeof(struct conf_sink), .max = 32,

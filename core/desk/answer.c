@@ -121,6 +121,7 @@ static int shape(struct work *w, int64_t began_us)
 		.before = w->ran_before ? &w->before : NULL,
 		.freshness = job->freshness,
 		.revision = w->version.revision,
+		.lost = w->version.lost,
 		.took_us = clock_mono_us() - began_us,
 		.why = w->why };
 	job->answer.status = 200;

@@ -55,7 +55,7 @@ void desk_request_free(struct desk_request *rq);
 /* What others know. Any function may be NULL; all are called on the desk's thread and must not block. */
 struct desk_view {
 	void *arg;
-	/* False: not ready, why says which part. NULL = always ready. */
+	/* False: not ready, why says which part. True with a why: degraded. NULL = always ready. */
 	bool (*ready)(void *arg, char why[256]);
 	/* The ledger as JSON, in the arena. */
 	struct tally_str (*ledger)(void *arg, struct arena *a);

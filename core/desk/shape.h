@@ -17,6 +17,7 @@ struct shape_input {
 	struct run *now, *before; /* before: of the compared range, or NULL */
 	struct shape_freshness freshness;
 	uint64_t revision;
+	int64_t lost; /* events of the site that the store never got */
 	int64_t took_us;
 	struct tally_str why; /* explain: why rollups were not taken */
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an answer says of itself. It never lies: how far the data goes, what is estimated, what was thinned, where it was
  * read and at what cost. The text `"cache":"miss"` is a promise: whoever remembers answers rewrites it. */
+#include <stdio.h>
+
 #include "desk/shape.h"
 #include "sketch/hll.h"
 
@@ -105,6 +107,13 @@ static void put_warnings(struct text_out *o, const struct shape_input *in)
 		"raw events of this range were thinned out: counts and sums are scaled up, visitors are at least this many");
 	warn(o, folded && in->q->nfields, &some,
 		"the rollup ran full: what came later stands under \"(other)\", so single values may be too low");
+	if (in->lost) {
+		char text[160];
+		snprintf(text, sizeof text,
+			"%lld events of this site were taken and are not in the store: see lost in /v1/ledger",
+			(long long)in->lost);
+		warn(o, true, &some, text);
+	}
 	out_lit(o, "]");
 }
 

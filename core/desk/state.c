@@ -136,6 +136,27 @@ static int read_revisions(
 	return store_read(r, &sql, take_revision, v, err);
 }
 
+static int take_gap(void *arg, const struct tally_cell *cells)
+{
+	*(int64_t *)arg += cells[0].null ? 0 : cells[0].v.i;
+	return 0;
+}
+
+static int read_gaps(
+	struct store_reader *r, const struct query *q, struct arena *a, int64_t *lost, struct query_error *err)
+{
+	struct store_sql sql;
+	store_sql_open(&sql, a);
+	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "", "events", "", TALLY_T_INT);
+	out_lit(&sql.text, " FROM ");
+	store_sql_table(&sql, store_of(r), store_options(store_of(r))->schema->fixed[SCHEMA_GAP].name);
+	out_lit(&sql.text, " WHERE `reason` <> 'before' AND `site` = ");
+	store_sql_text(&sql, q->site);
+	*lost = 0;
+	return store_read(r, &sql, take_gap, lost, err);
+}
+
 int store_version(struct store_reader *r, const struct query *q, struct store_version *out, struct query_error *err)
 {
 	struct arena a;
@@ -147,6 +168,10 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 	XXH3_64bits_update(v.hash, &config, sizeof config);
 	XXH3_64bits_update(v.hash, q->site.ptr, q->site.len);
 	int rc = read_revisions(r, q, &a, &v, err);
+	if (rc == 0)
+		rc = read_gaps(r, q, &a, &out->lost, err);
+	if (rc == 0 && out->lost)
+		XXH3_64bits_update(v.hash, &out->lost, sizeof out->lost);
 	out->hash = XXH3_64bits_digest(v.hash);
 	out->hash += out->hash == 0;
 	out->revision = v.revision;

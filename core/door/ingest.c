@@ -157,6 +157,9 @@ static void refuse(struct ingest *in)
 		rq->rc == -EIO && strcmp(reason, "unknown_outcome") == 0
 			? "the disk failed while this was written: it may or may not be kept; send it again with the same ids"
 			: "nothing of this was taken; send it again after the time in Retry-After";
+	if (rq->rc == -ENOSPC && rq->line)
+		detail = arena_printf(in->http->arena,
+			"the spool holds all that may wait for sink %s, which does not keep up; %s", rq->line, detail);
 	meter_add(meter_get(M_REFUSED, str_of(reason), STR(""), STR("")), (int64_t)in->nitems);
 	http_problem(in->http, 503, reason, retry_after(rq), "%s", detail);
 }

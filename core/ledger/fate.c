@@ -164,6 +164,7 @@ void fate_refused(struct ledger *l, struct group *g, int rc, const char *reason)
 		count_refused(l, rq, reason);
 		rq->rc = rc;
 		rq->reason = reason;
+		rq->line = rc == -ENOSPC ? atomic_load(&l->full_line) : NULL;
 		rq->taken = rq->duplicates = rq->dropped = rq->shed = 0;
 		answer(rq, CONF_ACK_WRITTEN);
 	}

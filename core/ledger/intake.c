@@ -193,6 +193,43 @@ static int admit_and_record(struct ledger *l, struct group *g, bool settling)
 	return rc;
 }
 
+/* ---- lines past their share of the spool ---- */
+
+static uint64_t held_by(const struct ledger *l, const struct ledger_line *line)
+{
+	return spool_held(l->spool, atomic_load(&line->needed));
+}
+
+/* Of those that refuse; NULL = none is. */
+static const struct ledger_line *line_past_quota(const struct ledger *l)
+{
+	for (const struct ledger_line *line = l->lines; line; line = line->next)
+		if (!line->skips && line->most != UINT64_MAX && held_by(l, line) > line->most)
+			return line;
+	return NULL;
+}
+
+/* Of a spool without room: the line that most of it waits for. */
+static const struct ledger_line *line_furthest_behind(const struct ledger *l)
+{
+	const struct ledger_line *worst = NULL;
+	struct spool_stats st;
+	spool_stats(l->spool, &st);
+	for (const struct ledger_line *line = l->lines; line; line = line->next)
+		if (held_by(l, line) > st.max_bytes / 4 && (!worst || held_by(l, line) > held_by(l, worst)))
+			worst = line;
+	return worst;
+}
+
+static void note_full(struct ledger *l, const struct ledger_line *line)
+{
+	const char *name = line ? line->name : NULL;
+	if (atomic_exchange(&l->full_line, name) != name && name)
+		log_error("ledger",
+			"%s: the spool holds all that may wait for this sink; events are refused until it catches up",
+			name);
+}
+
 /* Refuses the group, but for what of it settles something: that has room of its own (owed.c). */
 static void refuse_or_settle(struct ledger *l, struct group *g, int rc, const char *reason)
 {
@@ -219,8 +256,16 @@ void intake_process(struct ledger *l, struct group *g)
 		fate_refused(l, g, -EIO, "unknown_outcome");
 		return;
 	}
+	const struct ledger_line *past = g->first ? line_past_quota(l) : NULL;
+	if (past) {
+		note_full(l, past);
+		note_trouble(l, -ENOSPC);
+		refuse_or_settle(l, g, -ENOSPC, "spool_full");
+		return;
+	}
 	int rc = admit_and_record(l, g, false);
 	if (rc) {
+		note_full(l, rc == -ENOSPC ? line_furthest_behind(l) : NULL);
 		note_trouble(l, rc);
 		refuse_or_settle(l, g, rc, refusal_of(rc));
 		return;

@@ -71,7 +71,7 @@ struct ledger {
 	struct pending_book *book; /* REDIS records that are pending or may still be read, oldest first */
 	_Atomic(struct ledger_dead *) dead;
 
-	_Atomic(const char *) trouble;
+	_Atomic(const char *) trouble, full_line;
 	int64_t retry_at_us; /* monotonic: when a spool that took nothing is tried again */
 	int64_t trimmed_at_us;
 	_Atomic uint64_t start_lsn; /* of this run's START record; UINT64_MAX: it could not be written yet */
@@ -98,6 +98,9 @@ void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq)
 /* record.c: the group's records into the spool. 0 or the -errno of a spool that takes nothing. settling: of the group's
  * own requests all are, and they may use the room that is kept for them; counts of others wait for better times. */
 must_check int record_group(struct ledger *l, struct group *g, bool settling);
+
+/* Lets go of what no line needs. */
+void ledger_trim(struct ledger *l);
 
 /* Bytes of events or head that one record may hold. */
 size_t record_room(const struct ledger *l);

@@ -74,17 +74,31 @@ static void take_sync_result(struct ledger *l)
 		fate_durable(l);
 }
 
-/* ---- trim ---- */
+/* ---- how far back the lines need the log ---- */
+
+/* A line that skips needs nothing that lies before what it may hold. */
+static uint64_t needed_by(const struct ledger *l, const struct ledger_line *line)
+{
+	uint64_t needed = atomic_load(&line->needed);
+	uint64_t floor = line->skips ? spool_floor(l->spool, line->most) : 0;
+	return needed > floor ? needed : floor;
+}
 
 static uint64_t lowest_needed(struct ledger *l)
 {
 	uint64_t low = spool_durable(l->spool);
 	for (const struct ledger_line *line = MUTANT("trim_too_far") ? NULL : l->lines; line; line = line->next) {
-		uint64_t needed = atomic_load(&line->needed);
+		uint64_t needed = needed_by(l, line);
 		low = needed < low ? needed : low;
 	}
 	uint64_t pending = pending_lowest(l, low);
 	return pending < low ? pending : low;
+}
+
+void ledger_trim(struct ledger *l)
+{
+	intake_tick_clock(l);
+	spool_trim(l->spool, lowest_needed(l), intake_retain_clock(l));
 }
 
 static void housekeeping(struct ledger *l, int64_t now)
@@ -93,8 +107,7 @@ static void housekeeping(struct ledger *l, int64_t now)
 	if (now - l->trimmed_at_us < TRIM_EVERY_US)
 		return;
 	l->trimmed_at_us = now;
-	intake_tick_clock(l);
-	spool_trim(l->spool, lowest_needed(l), intake_retain_clock(l));
+	ledger_trim(l);
 	intake_flush_carried(l);
 }
 
@@ -302,6 +315,11 @@ void ledger_terms(struct ledger *l, struct terms *out, uint64_t *end)
 	arena_free(&a);
 	*end = l->settled_end;
 	pthread_mutex_unlock(&l->lock);
+}
+
+const char *ledger_full_line(const struct ledger *l)
+{
+	return atomic_load(&l->full_line);
 }
 
 const char *ledger_trouble(const struct ledger *l)

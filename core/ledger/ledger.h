@@ -61,6 +61,7 @@ struct ledger_request {
 	/* out */
 	int rc; /* 0; -ENOSPC, -EMSGSIZE: nothing was taken; -EIO: unknown outcome, retry with the same ids */
 	const char *reason; /* rc != 0 */
+	const char *line;   /* rc -ENOSPC: the line that the spool is full for, or NULL; lives as long as the ledger */
 	unsigned retry_after_s;
 	enum conf_ack reached;
 	uint32_t taken, duplicates, dropped, shed;
@@ -88,6 +89,8 @@ struct ledger_line {
 	_Atomic uint64_t done;    /* everything before it is committed, dead or dropped; 0 until the store was seen */
 	_Atomic uint64_t needed;  /* spool must be kept from here on */
 	_Atomic bool unreachable; /* its breaker is open: nobody waits for it */
+	uint64_t most; /* bytes of the spool that may wait for it; UINT64_MAX = as much as there is room for */
+	bool skips;    /* past that it is skipped forward; otherwise events are refused */
 	struct ledger_line *next;
 };
 
@@ -129,6 +132,9 @@ void ledger_terms(struct ledger *l, struct terms *out, uint64_t *end);
 
 /* [any thread] NULL, or why nothing is accepted at the moment. */
 const char *ledger_trouble(const struct ledger *l);
+
+/* [any thread] NULL, or the line that the spool is full for. */
+const char *ledger_full_line(const struct ledger *l);
 
 /* [any thread] how full the ring of requests is, 0..1. */
 double ledger_queue_share(const struct ledger *l);

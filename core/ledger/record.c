@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A group's records: one EVENTS record for all plain requests (several if one would be too large), one record each for
  * the rest. See spool/payload.h. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -75,7 +76,7 @@ struct planned {
 	struct pieces pieces;
 	struct ledger_request *rq;
 	struct taken taken;
-	bool has_terms;
+	struct tally_str terms; /* that stand in it */
 };
 
 /* Every record of the group carries the time that stands in l->time_us. Assumes: room is reserved. */
@@ -84,8 +85,8 @@ static void append_planned(struct ledger *l, struct group *g, const struct plann
 	struct spool_record rec;
 	spool_append(l->spool, p->type, l->time_us, p->pieces.iov, p->pieces.n, &rec);
 	g->end = rec.end;
-	if (p->has_terms) /* a checkpoint behind this record must hold them, one before it must not */
-		MUST(terms_merge(l->appended, g->delta.ptr, g->delta.len) == 0);
+	/* a checkpoint behind this record must hold them, one before it must not */
+	MUST(terms_merge(l->appended, p->terms.ptr, p->terms.len) == 0);
 	for (size_t i = 0; i < p->taken.n; i++) {
 		p->taken.items[i]->ev.lsn = rec.lsn;
 		p->taken.items[i]->ev.idx = (uint32_t)i;
@@ -138,17 +139,16 @@ static void release_payload(struct ledger *l, struct ledger_request *rq, struct 
 	piece(p, verdicts, rq->nitems);
 }
 
-/* Makes the payload of a request that has a record of its own; terms only go with a RELEASE. */
+/* Makes the payload of a request that has a record of its own. */
 static enum spool_type own_payload(
-	struct ledger *l, struct ledger_request *rq, struct tally_str *terms, struct pieces *p)
+	struct ledger *l, struct ledger_request *rq, struct tally_str terms, struct pieces *p)
 {
 	switch (rq->kind) {
 	case LEDGER_PENDING:
 		pending_payload(l, rq, p);
 		return SPOOL_REDIS;
 	case LEDGER_RELEASE:
-		release_payload(l, rq, *terms, p);
-		*terms = STR("");
+		release_payload(l, rq, terms, p);
 		return SPOOL_RELEASE;
 	case LEDGER_VOID:
 		pieces_start(l, p, 0);
@@ -173,12 +173,11 @@ static struct tally_str kept_copy(struct tally_str s)
 }
 
 /* The terms of this group and what was carried to it, encoded. */
-static struct tally_str group_terms(struct ledger *l, struct group *g, bool settling)
+static void group_terms(struct ledger *l, struct group *g, bool settling)
 {
 	g->before = kept_copy(settling ? STR("") : terms_take(l->carried, &l->arena));
 	MUST(terms_merge(l->building, g->before.ptr, g->before.len) == 0);
 	g->delta = kept_copy(terms_take(l->building, &l->arena));
-	return g->delta;
 }
 
 #define OVERHEAD 65536 /* of a record beside its events: terms of many sites, verdicts, counts */
@@ -189,41 +188,88 @@ size_t record_room(const struct ledger *l)
 	return most > 2 * OVERHEAD ? most - OVERHEAD : most / 2;
 }
 
-static void plan_events(struct ledger *l, struct taken part, struct tally_str terms, struct planned *out)
+/* ---- which record carries which terms ----
+ *
+ * Each record says what was taken with its own events, so that any part of a group that a crash leaves adds up, and so
+ * does a line that stands between two of them. All else that the group counted goes with the first. */
+
+static void add_own(struct terms *t, const struct ledger_item *it, int64_t by)
 {
-	*out = (struct planned){ .type = SPOOL_EVENTS, .taken = part };
-	events_payload(l, part, terms, &out->pieces);
+	terms_add(t, it->ev.site, TERM_RECEIVED, STR(""), by);
+	terms_add(t, it->ev.site, TERM_TAKEN, STR(""), by);
 }
 
-static bool has_release(const struct group *g)
+static void each_own(const struct planned *p, struct terms *t, int64_t by)
 {
-	for (const struct ledger_request *rq = g->first; rq; rq = rq->next)
-		if (rq->kind == LEDGER_RELEASE)
-			return true;
-	return false;
+	for (size_t i = 0; i < p->taken.n; i++)
+		add_own(t, p->taken.items[i], by);
+	for (size_t i = 0; p->rq && p->rq->kind == LEDGER_RELEASE && i < p->rq->nitems; i++)
+		if (p->rq->items[i].verdict == LEDGER_TAKEN)
+			add_own(t, &p->rq->items[i], by);
 }
 
-/* The terms travel in the first EVENTS record, or else in the first RELEASE; a group with neither carries them in an
- * EVENTS record without events. */
+static bool carries(const struct planned *p)
+{
+	return !p->rq || p->rq->kind == LEDGER_RELEASE;
+}
+
+/* n if none does. */
+static size_t next_carrier(const struct planned *plan, size_t at, size_t n)
+{
+	while (at < n && !carries(&plan[at]))
+		at++;
+	return at;
+}
+
+static void share_terms(struct ledger *l, struct group *g, struct planned *plan, size_t n)
+{
+	size_t first = next_carrier(plan, 0, n), next = first < n ? next_carrier(plan, first + 1, n) : n;
+	if (first == n)
+		return;
+	plan[first].terms = g->delta;
+	if (next == n)
+		return;
+	struct terms *rest = terms_open(), *own = terms_open();
+	MUST(terms_merge(rest, g->delta.ptr, g->delta.len) == 0);
+	for (size_t i = next; i < n; i = next_carrier(plan, i + 1, n)) {
+		each_own(&plan[i], own, 1);
+		each_own(&plan[i], rest, -1);
+		plan[i].terms = terms_take(own, &l->arena);
+	}
+	plan[first].terms = terms_take(rest, &l->arena);
+	terms_close(rest);
+	terms_close(own);
+}
+
+static size_t plan_records(struct ledger *l, struct group *g, struct taken t, struct planned *plan)
+{
+	size_t n = 0, most = record_room(l);
+	most -= g->delta.len < most / 2 ? g->delta.len : most / 2;
+	while (t.n)
+		plan[n++] = (struct planned){ .type = SPOOL_EVENTS, .taken = take_fitting(&t, most) };
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		if (rq->kind != LEDGER_EVENTS)
+			plan[n++] = (struct planned){ .rq = rq };
+	if (g->delta.len &&
+		next_carrier(plan, 0, n) == n) { /* counts alone travel in an EVENTS record without events */
+		memmove(plan + 1, plan, n++ * sizeof *plan);
+		plan[0] = (struct planned){ .type = SPOOL_EVENTS };
+	}
+	return n;
+}
+
 static size_t plan_group(struct ledger *l, struct group *g, struct taken t, struct planned *plan, bool settling)
 {
-	struct tally_str terms = group_terms(l, g, settling);
-	size_t n = 0, most = record_room(l);
-	most -= terms.len < most / 2 ? terms.len : most / 2;
-	if (t.n || (terms.len && !has_release(g)))
-		do {
-			plan_events(l, take_fitting(&t, most), terms, &plan[n]);
-			plan[n++].has_terms = terms.len > 0;
-			terms = STR("");
-		} while (t.n);
-	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
-		if (rq->kind != LEDGER_EVENTS) {
-			size_t before = terms.len;
-			plan[n] = (struct planned){ .rq = rq };
-			plan[n].type = own_payload(l, rq, &terms, &plan[n].pieces);
-			plan[n].has_terms = terms.len < before;
-			n++;
-		}
+	group_terms(l, g, settling);
+	size_t n = plan_records(l, g, t, plan);
+	share_terms(l, g, plan, n);
+	for (size_t i = 0; i < n; i++) {
+		struct planned *p = &plan[i];
+		if (p->rq)
+			p->type = own_payload(l, p->rq, p->terms, &p->pieces);
+		else
+			events_payload(l, p->taken, p->terms, &p->pieces);
+	}
 	return n;
 }
 
@@ -251,6 +297,10 @@ int record_group(struct ledger *l, struct group *g, bool settling)
 		plan[n++] = (struct planned){ .type = SPOOL_TIME };
 	owed_behind(l, g, settling, &owed, &owed_records);
 	int rc = spool_reserve(l->spool, bytes + owed, n + owed_records);
+	if (rc == -ENOSPC) { /* what is only retained gives way at once, and so does what a line that skips had */
+		ledger_trim(l);
+		rc = spool_reserve(l->spool, bytes + owed, n + owed_records);
+	}
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n; i++)

@@ -252,8 +252,19 @@ static void add_ledger_rows(struct line *l, struct batch *b)
 		row[LC_DEAD] = cell_int(t->dead);
 		row[LC_THINNED] = cell_int(t->thinned);
 		row[LC_DROPPED] = cell_int(t->dropped);
-		row[LC_LOST] = cell_int(t->lost);
+		row[LC_LOST] = cell_int(gap_lost(t->gaps));
 	}
+}
+
+void batch_add_gap(struct line *l, struct batch *b, struct tally_str site, const char *reason, int64_t n)
+{
+	enum { GC_NODE, GC_LINE, GC_SITE, GC_REASON, GC_EVENTS, GC_LAST };
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_GAP]);
+	row[GC_LINE] = cell_text(str_of(l->opt.sink->name));
+	row[GC_SITE] = cell_text(site);
+	row[GC_REASON] = cell_text(str_of(reason));
+	row[GC_EVENTS] = cell_int(n);
+	row[GC_LAST] = cell_int(l->clock_us);
 }
 
 static void close_revisions(struct batch *b)
@@ -279,6 +290,7 @@ static struct tally_rows close_list(struct batch *b, struct row_list *list)
 void batch_close(struct line *l, struct batch *b)
 {
 	add_ledger_rows(l, b);
+	gap_rows(l, b);
 	close_revisions(b);
 	struct tally_rows *rows = arena_alloc(&b->arena, (b->wire.nrows + 1) * sizeof *rows);
 	for (size_t i = 0; i < b->wire.nrows; i++)

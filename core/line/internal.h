@@ -16,7 +16,9 @@
 
 /* Counts of one site; a batch has them as what it adds, the line as what its store has. */
 struct site_terms {
-	int64_t stored, thinned, dropped, dead, lost;
+	int64_t stored, thinned, dropped, dead;
+	int64_t gaps[GAPS];
+	int64_t taken; /* a batch's only: as its records say, whatever the stages made of it */
 };
 
 /* Columns of tally_ledger. */
@@ -89,6 +91,14 @@ struct line {
 	struct batch *filling, *flying; /* flying NULL: the ship is idle */
 	struct spool_record held;       /* read and not staged: a LETTERS record that waits for empty hands */
 	bool holding;
+	struct table taken; /* site -> taken before `position`, as an integer; lock held to change it */
+	bool taken_known;   /* it belongs to `position` */
+	bool jumped;        /* a record did not begin where the one before it ended: damage */
+	bool behind;        /* what follows the cursor is gone from the spool */
+	struct table
+		lapped; /* under lock: site -> taken before lapped_at, the oldest kept, when that was behind the cursor */
+	uint64_t lapped_at;
+	uint64_t furthest; /* the store's position at its highest, in this run */
 	struct table dead; /* what the ledger knows as dead of ours: lsn and idx -> const struct ledger_dead */
 	const struct ledger_dead *dead_seen;
 	struct funeral funeral;
@@ -149,8 +159,17 @@ void horizon_move(struct line *l, struct batch *b);
 /* terms.c: what the store says this line has stored so far. */
 void terms_load(struct line *l);
 void terms_commit(struct line *l, const struct batch *b); /* lock held */
-void terms_lost(struct line *l, const struct spool_record *checkpoint);
 void terms_free_table(struct table *t);
+
+/* gaps.c */
+int gap_of(struct tally_str name); /* GAPS = none of them */
+int64_t gap_lost(const int64_t gaps[GAPS]);
+void gap_at_start(struct line *l, enum line_gap gap, uint64_t oldest);
+void gap_at_checkpoint(struct line *l, const struct spool_record *rec);
+void gap_rows(struct line *l, struct batch *b);
+void gap_meter(struct line *l, const struct batch *b);
+void gap_look(struct line *l);
+void batch_add_gap(struct line *l, struct batch *b, struct tally_str site, const char *reason, int64_t n);
 
 /* view.c: shows the present moment to other threads; `stored` (may be NULL) moves from in hand to stored in the same
  * moment. */

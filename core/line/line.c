@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/seam.h"
 #include "line/internal.h"
+#include "line/taken.h"
 #include "meter/meter.h"
 
 #define IDLE_US 500000
@@ -36,6 +37,7 @@ static void tell_ledger(struct line *l)
 	bool known = l->state == LINE_READING;
 	struct ship_stats st;
 	ship_stats(l->ship, &st);
+	gap_look(l);
 	if (known) {
 		atomic_store(&l->entry.needed, l->position.lsn);
 		atomic_store(&l->entry.done, idle ? l->cursor : l->position.lsn);
@@ -53,7 +55,7 @@ static void forget(struct line *l)
 	batch_reset(&l->batches[0]);
 	batch_reset(&l->batches[1]);
 	l->filling = &l->batches[0];
-	l->holding = false;
+	l->holding = l->behind = l->jumped = false;
 	if (!MUTANT("stages_not_reset"))
 		plug_reset(l->chain);
 }
@@ -87,13 +89,38 @@ static void keep_meta(struct line *l, const struct meta *m)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* The first record at the oldest place kept is its segment's checkpoint. */
-static void count_lost(struct line *l)
+/* A store that was further in this run has gone back by itself; otherwise a line that skips was skipped. */
+static enum line_gap gap_at(const struct line *l, struct tally_position pos, uint64_t oldest)
 {
-	struct spool_record rec;
-	if (spool_reader_next(l->reader, &rec) == 1 && rec.type == SPOOL_CHECKPOINT)
-		terms_lost(l, &rec);
-	(void)!spool_reader_seek(l->reader, (struct tally_position){ 0, 0 });
+	if (pos.lsn == 0 && pos.mark == 0)
+		return GAP_BEFORE;
+	return l->entry.skips && l->furthest < oldest ? GAP_SKIPPED : GAP_STORE_TOO_OLD;
+}
+
+/* Where the reader stands: at the position, or at the oldest record kept where that is behind it. */
+static void begin_count(struct line *l, struct tally_position pos, bool oldest)
+{
+	struct spool_stats st;
+	spool_stats(ledger_spool(l->opt.ledger), &st);
+	bool same = l->taken_known && l->position.lsn == pos.lsn && l->position.mark == pos.mark && !oldest;
+	if (!same) {
+		struct table taken = { 0 };
+		taken_at(l, oldest ? st.begin : pos.lsn, &taken);
+		pthread_mutex_lock(&l->lock);
+		table_free(&l->taken);
+		l->taken = taken;
+		pthread_mutex_unlock(&l->lock);
+	}
+	l->taken_known = true;
+	l->cursor = oldest ? st.begin : pos.lsn;
+	if (oldest)
+		gap_at_start(l, gap_at(l, pos, st.begin), st.begin);
+}
+
+/* A line that skips holds nothing: the ledger alone says how far back it may read. */
+static void hold(struct line *l, uint64_t lsn)
+{
+	spool_reader_hold(l->reader, l->entry.skips ? UINT64_MAX : lsn);
 }
 
 static void start_at(struct line *l, struct tally_position pos)
@@ -116,15 +143,15 @@ static void start_at(struct line *l, struct tally_position pos)
 		stop(l, words);
 		return;
 	}
-	l->position = l->filling->from = l->filling->to = pos;
-	l->cursor = pos.lsn;
+	terms_load(l);
+	l->filling->from = l->filling->to = pos;
+	begin_count(l, pos, rc == -ESTALE || (pos.lsn == 0 && pos.mark == 0));
+	l->position = pos;
+	l->furthest = pos.lsn > l->furthest ? pos.lsn : l->furthest;
 	l->state = LINE_READING;
 	ledger_note_found(l->opt.ledger, l->opt.sink->name);
 	set_trouble(l, "");
-	terms_load(l);
-	if (rc == -ESTALE)
-		count_lost(l);
-	spool_reader_hold(l->reader, pos.lsn);
+	hold(l, pos.lsn);
 	tell_ledger(l);
 }
 
@@ -145,10 +172,12 @@ static void committed(struct line *l)
 	struct batch *b = l->flying;
 	l->flying = NULL;
 	l->position = b->to;
+	l->furthest = l->position.lsn;
 	view_publish(l, b);
 	meter_commit(l, b);
+	gap_meter(l, b);
 	batch_reset(b);
-	spool_reader_hold(l->reader, l->position.lsn);
+	hold(l, l->position.lsn);
 	tell_ledger(l);
 }
 
@@ -190,7 +219,8 @@ static bool is_late(const struct line *l, int64_t now)
 static bool is_due(const struct line *l, int64_t now)
 {
 	return l->filling->dirty &&
-	       (is_full(l) || is_late(l, now) || l->holding || l->filling->letters.lsn || atomic_load(&l->flush_now));
+	       (is_full(l) || is_late(l, now) || l->holding || l->behind || atomic_load(&l->quit) ||
+		       l->filling->letters.lsn || atomic_load(&l->flush_now));
 }
 
 static void take_pipeline(struct line *l, struct plug_set *set, const struct conf *conf)
@@ -229,6 +259,8 @@ static void send(struct line *l)
 	horizon_move(l, b);
 	batch_close(l, b);
 	l->flying = b;
+	atomic_store(
+		&l->flush_now, false); /* who wants more flushed says so again; under load there is no idle moment */
 	l->filling = &l->batches[b == &l->batches[0]];
 	l->filling->from = l->filling->to = b->to;
 	ship_send(l->ship, &b->wire, b->letters.lsn != 0);
@@ -266,7 +298,9 @@ static bool read_one(struct line *l)
 		stage_record(l, &l->held);
 		return true;
 	}
-	if (rc < 0)
+	if (rc == -ESTALE && l->entry.skips)
+		l->behind = true; /* what is in hand is sent first */
+	else if (rc < 0)
 		stop(l, "the spool cannot be read; see the log and `tally spool check`");
 	return false;
 }
@@ -277,7 +311,12 @@ static bool work(struct line *l)
 {
 	bool busy = false;
 	int64_t now = clock_mono_us();
-	while (l->state == LINE_READING && !is_full(l) && (l->flying || !is_late(l, now)) && read_one(l)) {
+	if (l->behind && !l->flying && !l->filling->dirty) {
+		ask(l);
+		return true;
+	}
+	while (l->state == LINE_READING && !l->behind && !l->filling->letters.lsn && !is_full(l) &&
+		(l->flying || !is_late(l, now)) && read_one(l)) {
 		busy = true;
 		now = clock_mono_us();
 	}
@@ -366,7 +405,9 @@ int line_open(const struct line_options *opt, struct line **out, char why[512])
 		return rc;
 	}
 	l->reader = spool_reader_open(ledger_spool(opt->ledger));
-	spool_reader_hold(l->reader, 0);
+	l->entry.most = opt->sink->spool_bytes;
+	l->entry.skips = opt->sink->skips;
+	hold(l, 0);
 	ship_on_report(l->ship, knock, l);
 	ledger_add_line(opt->ledger, &l->entry);
 	*out = l;
@@ -430,7 +471,9 @@ void line_close(struct line *l, int64_t drain_us)
 	batch_free(&l->batches[0]);
 	batch_free(&l->batches[1]);
 	terms_free_table(&l->terms);
-	table_free(&l->in_hand);
+	terms_free_table(&l->in_hand);
+	table_free(&l->taken);
+	table_free(&l->lapped);
 	table_free(&l->dead);
 	arena_free(&l->meta_arena);
 	gate_close(l->gate);

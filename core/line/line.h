@@ -44,11 +44,19 @@ void line_reload(struct line *l, struct plug_set *plugins, const struct conf *co
 /* [any thread] The line has not taken the last line_reload() yet. */
 bool line_is_reloading(struct line *l);
 
-/* Terms of a line for one site: taken = stored + thinned + dropped + dead + lost + in_flight. */
+/* Events taken that a line never got. All but BEFORE are lost to it. */
+enum line_gap { GAP_STORE_TOO_OLD, GAP_SKIPPED, GAP_DAMAGED, GAP_BEFORE, GAPS };
+
+/* "store_too_old", … as in /v1/ledger and tally_gap. */
+const char *line_gap_name(enum line_gap gap);
+
+/* Terms of a line for one site: taken = stored + thinned + dropped + dead + gaps + in_flight. */
 struct line_site {
 	struct tally_str site; /* in the arena of the view */
-	int64_t stored, thinned, dropped, dead, lost;
-	int64_t in_flight; /* in batches in hand; what is still in the spool is added by the reader of the view */
+	int64_t stored, thinned, dropped, dead;
+	int64_t gaps[GAPS];
+	int64_t in_hand; /* in batches */
+	int64_t passed;  /* taken by the ledger before the cursor: what it has taken since is in the spool */
 };
 
 struct line_view {
@@ -58,6 +66,7 @@ struct line_view {
 	bool known;                     /* the store was seen */
 	bool counted;                   /* the sites' terms are its own, from the beginning of the store on */
 	uint64_t done;
+	int64_t lost[GAPS]; /* over all sites; BEFORE is no loss */
 	double lag_seconds;
 	const char *trouble; /* NULL, or a sentence: what stands, and the remedy */
 	struct ship_stats ship;

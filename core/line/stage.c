@@ -149,10 +149,30 @@ static void tick(struct line *l, int64_t time_us)
 	(void)!plug_tick(l->chain, l->clock_us);
 }
 
+static void count_taken(void *arg, struct tally_str site, enum term term, struct tally_str reason, int64_t n)
+{
+	(void)reason;
+	if (term == TERM_TAKEN)
+		batch_terms(arg, site)->taken += n;
+}
+
+/* What the record itself says was taken with it. */
+static void note_taken(struct line *l, const struct spool_record *rec)
+{
+	const char *p = rec->payload;
+	bool has = rec->type == SPOOL_EVENTS || rec->type == SPOOL_RELEASE;
+	if (has && rec->len >= 4 && rec->len - 4 >= get_u32(p))
+		(void)!terms_walk(p + 4, get_u32(p), count_taken, l->filling);
+}
+
 void stage_record(struct line *l, const struct spool_record *rec)
 {
 	struct events es;
 	tick(l, rec->time_us);
+	l->jumped |= rec->lsn != l->cursor;
+	if (rec->type == SPOOL_CHECKPOINT)
+		gap_at_checkpoint(l, rec);
+	note_taken(l, rec);
 	if (!open_events(l, rec, &es))
 		log_error("line", "%s: the record at lsn %llu cannot be read; it is skipped", l->opt.sink->name,
 			(unsigned long long)rec->lsn);

@@ -27,27 +27,38 @@ void terms_free_table(struct table *t)
 	table_free(t);
 }
 
+/* ---- from the store ---- */
+
 static int take_row(void *arg, const struct tally_cell *c)
 {
 	struct site_terms *t = place(arg, str_make(c[0].v.ptr, c[0].len));
-	*t = (struct site_terms){
-		.stored = c[1].v.i, .dead = c[2].v.i, .thinned = c[3].v.i, .lost = c[4].v.i, .dropped = c[5].v.i
-	};
+	*t = (struct site_terms){ .stored = c[1].v.i, .dead = c[2].v.i, .thinned = c[3].v.i, .dropped = c[5].v.i };
+	t->gaps[GAP_STORE_TOO_OLD] = c[4].v.i; /* until the rows of tally_gap say otherwise: they are younger */
 	return 0;
 }
 
-static int read_store(struct line *l, struct table *out)
+static int take_gap(void *arg, const struct tally_cell *c)
 {
-	static const uint32_t columns[] = { TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT,
-		TALLY_T_INT };
+	struct site_terms *t = place(arg, str_make(c[0].v.ptr, c[0].len));
+	int gap = gap_of(str_make(c[1].v.ptr, c[1].len));
+	if (gap == GAPS)
+		return 0;
+	if (gap != GAP_BEFORE && gap != GAP_STORE_TOO_OLD)
+		t->gaps[GAP_STORE_TOO_OLD] -= c[2].v.i;
+	if (gap != GAP_STORE_TOO_OLD)
+		t->gaps[gap] += c[2].v.i;
+	return 0;
+}
+
+static int ask(struct line *l, void *reader, const char *select, const char *table, const uint32_t *columns,
+	size_t ncolumns, tally_row_fn fn, struct table *out)
+{
 	static const uint32_t params[] = { TALLY_T_TEXT, TALLY_T_TEXT };
-	const struct tally_sink *sink = ship_sink(l->ship);
 	const char *prefix = l->opt.sink->prefix;
 	char sql[640];
 	snprintf(sql, sizeof sql,
-		"SELECT l.`site`, l.`stored`, l.`dead`, l.`thinned`, l.`lost`, l.`dropped` FROM `%stally_ledger` l "
-		"JOIN `%stally_node` n ON n.`number` = l.`node` WHERE n.`uuid` = ? AND l.`line` = ?",
-		prefix, prefix);
+		"SELECT %s FROM `%s%s` l JOIN `%stally_node` n ON n.`number` = l.`node` WHERE n.`uuid` = ? AND l.`line` = ?",
+		select, prefix, table, prefix);
 	const struct tally_cell values[] = {
 		{ .v.ptr = l->opt.node_uuid, .len = (uint32_t)strlen(l->opt.node_uuid) },
 		{ .v.ptr = l->opt.sink->name, .len = (uint32_t)strlen(l->opt.sink->name) },
@@ -57,14 +68,25 @@ static int read_store(struct line *l, struct table *out)
 		.param_types = params,
 		.nparams = 2,
 		.column_types = columns,
-		.ncolumns = 6 };
+		.ncolumns = ncolumns };
+	return ship_sink(l->ship)->read(reader, &st, fn, out);
+}
+
+static int read_store(struct line *l, struct table *out)
+{
+	static const uint32_t six[] = { TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT };
+	static const uint32_t three[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT };
+	const struct tally_sink *sink = ship_sink(l->ship);
 	void *reader;
 	int rc = sink->reader_open(ship_sink_self(l->ship), &reader);
 	if (rc)
 		return rc;
 	rc = sink->read_begin(reader);
 	if (!rc) {
-		rc = sink->read(reader, &st, take_row, out);
+		rc = ask(l, reader, "l.`site`, l.`stored`, l.`dead`, l.`thinned`, l.`lost`, l.`dropped`",
+			"tally_ledger", six, 6, take_row, out);
+		if (!rc)
+			rc = ask(l, reader, "l.`site`, l.`reason`, l.`events`", "tally_gap", three, 3, take_gap, out);
 		sink->read_end(reader);
 	}
 	if (rc)
@@ -81,7 +103,7 @@ static int take_kept(void *arg, const struct tally_cell *c)
 	*t = (struct site_terms){ .stored = c[LC_STORED].v.i,
 		.dead = c[LC_DEAD].v.i,
 		.thinned = c[LC_THINNED].v.i,
-		.lost = c[LC_LOST].v.i,
+		.gaps[GAP_STORE_TOO_OLD] = c[LC_LOST].v.i,
 		.dropped = c[LC_DROPPED].v.i };
 	return 0;
 }
@@ -126,41 +148,9 @@ void terms_commit(struct line *l, const struct batch *b)
 		add(&t->thinned, more->thinned);
 		add(&t->dropped, more->dropped);
 		add(&t->dead, more->dead);
-		add(&t->lost, more->lost);
+		for (int g = 0; g < GAPS; g++)
+			add(&t->gaps[g], more->gaps[g]);
+		if (more->taken)
+			*(intptr_t *)table_place(&l->taken, e->key) += (intptr_t)more->taken;
 	}
-}
-
-/* The store stands before the oldest record kept. That segment begins with a checkpoint of what was taken before it;
- * what the store does not account for is lost to it, and is counted with the next batch. */
-struct gap {
-	struct line *l;
-	int64_t lost;
-};
-
-static void count_gap(void *arg, struct tally_str site, enum term term, struct tally_str reason, int64_t n)
-{
-	(void)reason;
-	struct gap *gap = arg;
-	if (term != TERM_TAKEN)
-		return;
-	const struct site_terms *t = place(&gap->l->terms, site);
-	int64_t lost = n - t->stored - t->thinned - t->dropped - t->dead - t->lost;
-	if (lost <= 0)
-		return;
-	batch_terms(gap->l->filling, site)->lost += lost;
-	gap->l->filling->dirty = true;
-	gap->lost += lost;
-}
-
-void terms_lost(struct line *l, const struct spool_record *checkpoint)
-{
-	struct terms *taken = terms_open();
-	struct gap gap = { .l = l };
-	if (terms_merge(taken, checkpoint->payload, checkpoint->len) == 0)
-		terms_each(taken, count_gap, &gap);
-	terms_close(taken);
-	log_error("line",
-		"%s: the store is older than the spool: %lld events taken before lsn %llu are lost to it "
-		"(store_too_old)",
-		l->opt.sink->name, (long long)gap.lost, (unsigned long long)checkpoint->lsn);
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "line/internal.h"
+#include "line/taken.h"
 
 /* [line, lock held] */
 static void add_in_hand(struct table *sum, const struct batch *b)
@@ -11,8 +12,14 @@ static void add_in_hand(struct table *sum, const struct batch *b)
 	size_t at = 0;
 	for (const struct table_entry *e; (e = table_next(&b->terms, &at));) {
 		const struct site_terms *t = e->value;
-		int64_t n = t->stored + t->thinned + t->dropped + t->dead;
-		*(intptr_t *)table_place(sum, e->key) += (intptr_t)n;
+		void **place = table_place(sum, e->key);
+		if (!*place)
+			MUST((*place = calloc(1, sizeof(struct site_terms))) != NULL);
+		struct site_terms *s = *place;
+		s->stored += t->stored + t->thinned + t->dropped + t->dead;
+		s->taken += t->taken;
+		for (int g = 0; g < GAPS; g++)
+			s->gaps[g] += t->gaps[g];
 	}
 }
 
@@ -23,7 +30,7 @@ void view_publish(struct line *l, const struct batch *stored)
 		terms_commit(l, stored);
 		letters_committed(l, stored);
 	}
-	table_free(&l->in_hand);
+	terms_free_table(&l->in_hand);
 	if (l->state == LINE_READING) {
 		add_in_hand(&l->in_hand, l->filling);
 		if (l->flying)
@@ -45,27 +52,59 @@ static double lag_of(const struct line *l)
 	return lag > 0 ? (double)lag / 1e6 : 0;
 }
 
+/* What is shown as skipped while the store is away: taken between our cursor and the oldest record kept. */
+static int64_t lapped_of(const struct line *l, struct tally_str site, int64_t passed)
+{
+	int64_t n = l->lapped_at > l->seen.cursor.lsn ? taken_of(&l->lapped, site) - passed : 0;
+	return n > 0 ? n : 0;
+}
+
+static void fill_site(const struct line *l, struct line_site *out)
+{
+	const struct site_terms *t = table_get(&l->terms, out->site), *hand = table_get(&l->in_hand, out->site);
+	out->passed = taken_of(&l->taken, out->site) + (hand ? hand->taken : 0);
+	out->in_hand = hand ? hand->stored : 0;
+	for (int g = 0; g < GAPS; g++)
+		out->gaps[g] = (t ? t->gaps[g] : 0) + (hand ? hand->gaps[g] : 0);
+	if (t) {
+		out->stored = t->stored;
+		out->thinned = t->thinned;
+		out->dropped = t->dropped;
+		out->dead = t->dead;
+	}
+	int64_t lapped = lapped_of(l, out->site, out->passed);
+	out->gaps[GAP_SKIPPED] += lapped;
+	out->passed += lapped;
+}
+
+static void take_names(struct arena *a, const struct table *t, struct table *known, struct line_site *sites, size_t *n)
+{
+	size_t at = 0;
+	for (const struct table_entry *e; (e = table_next(t, &at));) {
+		void **place = table_place(known, e->key);
+		if (!*place)
+			sites[(*n)++].site = arena_str(a, e->key);
+		*place = sites;
+	}
+}
+
 static void fill_sites(struct line *l, struct arena *a, struct line_view *out)
 {
-	struct line_site *sites = arena_zalloc(a, (l->terms.count + l->in_hand.count + 1) * sizeof *sites);
-	size_t at = 0, n = 0;
-	for (const struct table_entry *e; (e = table_next(&l->terms, &at));) {
-		const struct site_terms *t = e->value;
-		sites[n++] = (struct line_site){ .site = arena_str(a, e->key),
-			.stored = t->stored,
-			.thinned = t->thinned,
-			.dropped = t->dropped,
-			.dead = t->dead,
-			.lost = t->lost,
-			.in_flight = (intptr_t)table_get(&l->in_hand, e->key) };
+	const struct table *const all[] = { &l->terms, &l->in_hand, &l->taken, &l->lapped };
+	struct table known = { 0 };
+	size_t most = 1;
+	for (int i = 0; i < 4; i++)
+		most += all[i]->count;
+	struct line_site *sites = arena_zalloc(a, most * sizeof *sites);
+	for (int i = 0; i < 4; i++)
+		take_names(a, all[i], &known, sites, &out->nsites);
+	table_free(&known);
+	for (size_t i = 0; i < out->nsites; i++) {
+		fill_site(l, &sites[i]);
+		for (int g = 0; g < GAPS; g++)
+			out->lost[g] += sites[i].gaps[g];
 	}
-	at = 0;
-	for (const struct table_entry *e; (e = table_next(&l->in_hand, &at));)
-		if (!table_get(&l->terms, e->key))
-			sites[n++] =
-				(struct line_site){ .site = arena_str(a, e->key), .in_flight = (intptr_t)e->value };
 	out->sites = sites;
-	out->nsites = n;
 }
 
 void line_view(struct line *l, struct arena *a, struct line_view *out)

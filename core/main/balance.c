@@ -3,11 +3,8 @@
 
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/table.h"
-#include "event/event.h"
 #include "main/view.h"
-#include "spool/payload.h"
 #include "text/write.h"
 
 #define TRIES 50 /* moments in which a line has read further than the ledger has told */
@@ -60,67 +57,6 @@ static void take_term(void *arg, struct tally_str site, enum term term, struct t
 	acc->reasons = r;
 }
 
-/* ---- what the spool still holds for a line ---- */
-
-static bool take_sized(struct tally_str *p)
-{
-	if (p->len < 4 || p->len - 4 < get_u32(p->ptr))
-		return false;
-	size_t n = 4 + (size_t)get_u32(p->ptr);
-	*p = str_make(p->ptr + n, p->len - n);
-	return true;
-}
-
-static void count_forms(struct book *b, size_t line, struct tally_str p, const char *verdicts, uint32_t n)
-{
-	struct arena a;
-	arena_init(&a, 0);
-	for (uint32_t i = 0; i < n; i++) {
-		struct tally_event ev;
-		int64_t used = event_decode(p.ptr, p.len, &a, &ev);
-		if (used < 0)
-			break;
-		if (!verdicts || verdicts[i] == PAYLOAD_TAKEN)
-			account_of(b, ev.site)->sinks[line].in_flight++;
-		p = str_make(p.ptr + used, p.len - (size_t)used);
-		arena_reset(&a);
-	}
-	arena_free(&a);
-}
-
-static void count_release(struct book *b, size_t line, struct spool_reader *r, struct tally_str p)
-{
-	struct spool_record redis;
-	if (!take_sized(&p) || p.len < 12 || p.len - 12 < get_u32(p.ptr + 8))
-		return;
-	uint32_t n = get_u32(p.ptr + 8);
-	char *verdicts = arena_copy(b->arena, p.ptr + 12, n);
-	if (spool_reader_at(r, get_u64(p.ptr), &redis))
-		return;
-	struct tally_str forms = { redis.payload, redis.len };
-	if (take_sized(&forms) && forms.len >= 4 && get_u32(forms.ptr) == n)
-		count_forms(b, line, str_make(forms.ptr + 4, forms.len - 4), verdicts, n);
-}
-
-static void count_record(struct book *b, size_t line, struct spool_reader *r, const struct spool_record *rec)
-{
-	struct tally_str p = { rec->payload, rec->len };
-	if (rec->type == SPOOL_EVENTS && take_sized(&p) && p.len >= 4)
-		count_forms(b, line, str_make(p.ptr + 4, p.len - 4), NULL, get_u32(p.ptr));
-	else if (rec->type == SPOOL_RELEASE)
-		count_release(b, line, r, p);
-}
-
-static void count_spool(struct book *b, size_t line)
-{
-	struct spool_reader *r = spool_reader_open(ledger_spool(b->daemon->ledger));
-	struct spool_record rec;
-	if (spool_reader_seek(r, b->lines[line].cursor) == 0)
-		while (spool_reader_next(r, &rec) == 1 && rec.end <= b->end)
-			count_record(b, line, r, &rec);
-	spool_reader_close(r);
-}
-
 /* ---- all of it ---- */
 
 static void take_line(struct book *b, size_t line)
@@ -130,7 +66,6 @@ static void take_line(struct book *b, size_t line)
 		struct line_site *s = &account_of(b, v->sites[i].site)->sinks[line];
 		*s = v->sites[i];
 	}
-	count_spool(b, line);
 }
 
 /* The lines are looked at first, then the ledger: what a line has read, the ledger has told by then, or will in a
@@ -170,10 +105,19 @@ static int64_t door_balance(const struct account *acc)
 	return n;
 }
 
+/* In the batches of the line, and in the spool: what the ledger has taken since the line's cursor. */
+static int64_t in_flight(const struct account *acc, size_t line)
+{
+	return acc->sinks[line].in_hand + acc->terms[TERM_TAKEN] - acc->sinks[line].passed;
+}
+
 static int64_t sink_balance(const struct account *acc, size_t line)
 {
 	const struct line_site *s = &acc->sinks[line];
-	return acc->terms[TERM_TAKEN] - s->stored - s->thinned - s->dropped - s->dead - s->lost - s->in_flight;
+	int64_t n = acc->terms[TERM_TAKEN] - s->stored - s->thinned - s->dropped - s->dead - in_flight(acc, line);
+	for (int g = 0; g < GAPS; g++)
+		n -= s->gaps[g];
+	return n;
 }
 
 /* A sink may have no memory of its counts before this start, and a store not yet seen has not told them. */
@@ -218,8 +162,14 @@ static void put_sink(struct text_out *o, const struct book *b, const struct acco
 	text_json_member_int(o, "thinned", s->thinned);
 	text_json_member_int(o, "dropped", s->dropped);
 	text_json_member_int(o, "dead", s->dead);
-	text_json_member_int(o, "lost", s->lost);
-	text_json_member_int(o, "in_flight", s->in_flight);
+	text_json_key(o, STR("lost"));
+	text_json_begin(o, '{');
+	for (int g = 0; g < GAP_BEFORE; g++)
+		if (s->gaps[g])
+			text_json_member_int(o, line_gap_name(g), s->gaps[g]);
+	text_json_end(o, '}');
+	text_json_member_int(o, "before", s->gaps[GAP_BEFORE]);
+	text_json_member_int(o, "in_flight", in_flight(acc, line));
 	if (keeps_counts(b, line))
 		text_json_member_int(o, "balance", sink_balance(acc, line));
 	text_json_end(o, '}');

@@ -123,6 +123,8 @@ static void close_lines(struct daemon *d)
 
 static int open_lines(struct daemon *d)
 {
+	if (check_stores(d->conf, d->plugins, d->why))
+		return -EINVAL;
 	d->lines = calloc(d->conf->nsinks + 1, sizeof *d->lines);
 	MUST(d->lines != NULL);
 	for (size_t i = 0; i < d->conf->nsinks; i++) {

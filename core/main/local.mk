@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 sbin_PROGRAMS += core/main/tallyd
 core_main_tallyd_SOURCES = \
-	core/main/args.c core/main/args.h core/main/daemon.c core/main/daemon.h core/main/front.c core/main/front.h \
+	core/main/args.c core/main/args.h core/main/daemon.c core/main/daemon.h core/main/databases.c core/main/front.c core/main/front.h \
 	core/main/admin.c core/main/admin.h core/main/adopt.c core/main/adopt.h core/main/balance.c core/main/balance.h \
 	core/main/dead.c core/main/dead.h core/main/letters.c core/main/level.c core/main/level.h core/main/node.c core/main/node.h \
 	core/main/reload.c core/main/run.c core/main/show.c core/main/show.h core/main/stores.c core/main/stores.h \

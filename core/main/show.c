@@ -92,6 +92,8 @@ static int check_parts(const struct conf *c, char why[512])
 			plug_set_why_not(set, true, c->sinks[i].plugin, why);
 			rc = -EINVAL;
 		}
+	if (!rc)
+		rc = check_stores(c, set, why);
 	plug_set_unref(set);
 	return rc;
 }

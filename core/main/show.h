@@ -4,6 +4,7 @@
 #define MAIN_SHOW_H
 
 #include "conf/conf.h"
+#include "plug/plug.h"
 
 int show_version(void);
 int show_conf(const struct conf *c);
@@ -15,5 +16,8 @@ int show_check(const struct conf *c);
 
 /* The checks that need more than the file: zones exist, sinks are there. 0 or -EINVAL with why. */
 int check_conf(const struct conf *c, char why[512]);
+
+/* No two sinks write into the same tables. 0 or -EINVAL with why. */
+int check_stores(const struct conf *c, struct plug_set *set, char why[512]);
 
 #endif

@@ -2,6 +2,7 @@
 #include "main/view.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "main/balance.h"
@@ -14,13 +15,29 @@
 
 /* ---- readiness ---- */
 
+/* What some sink never got does not come back: it is told for as long as the store knows of it. */
+static void say_lost(struct daemon *d, struct arena *a, char why[256])
+{
+	size_t n = strlen(why);
+	for (size_t i = 0; i < d->nlines; i++) {
+		struct line_view v;
+		line_view(d->lines[i], a, &v);
+		for (int g = 0; g < GAP_BEFORE && n < 256; g++)
+			if (v.lost[g])
+				n += (size_t)snprintf(why + n, 256 - n, "%ssink %s: %lld events lost (%s)",
+					n ? "; " : "", v.name, (long long)v.lost[g], line_gap_name(g));
+	}
+}
+
 bool view_ready(void *arg, char why[256])
 {
 	struct daemon *d = arg;
 	const char *trouble = ledger_trouble(d->ledger);
 	bool ready = true;
 	if (trouble) {
-		snprintf(why, 256, "spool: %s", trouble);
+		const char *line = ledger_full_line(d->ledger);
+		snprintf(why, 256, "spool: %s%s%s", trouble, line ? ", all that may wait for sink " : "",
+			line ? line : "");
 		return false;
 	}
 	struct arena a;
@@ -34,6 +51,8 @@ bool view_ready(void *arg, char why[256])
 		else if (*v.ship.note)
 			snprintf(why, 256, "sink %.60s: %.180s", v.name, v.ship.note);
 	}
+	if (ready)
+		say_lost(d, &a, why);
 	arena_free(&a);
 	return ready;
 }

@@ -271,6 +271,22 @@ static bool well_formed(const uint8_t *bytes, size_t len)
 	return at == len;
 }
 
+int terms_walk(const void *bytes, size_t len,
+	void (*fn)(void *arg, struct tally_str site, enum term term, struct tally_str reason, int64_t count), void *arg)
+{
+	if (len == 0)
+		return 0;
+	if (!well_formed(bytes, len))
+		return -EBADMSG;
+	for (const uint8_t *p = (const uint8_t *)bytes + HEAD_BYTES, *end = (const uint8_t *)bytes + len; p < end;) {
+		struct tally_str site = str_make((const char *)p + ENTRY_BYTES, p[1]);
+		struct tally_str reason = str_make(site.ptr + site.len, p[2]);
+		fn(arg, site, (enum term)p[0], reason, (int64_t)get_u64(p + 4));
+		p += ENTRY_BYTES + site.len + reason.len;
+	}
+	return 0;
+}
+
 int terms_merge(struct terms *t, const void *bytes, size_t len)
 {
 	if (len == 0)

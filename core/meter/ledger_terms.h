@@ -62,6 +62,11 @@ size_t terms_bytes(struct terms *t);
 /* Adds encoded counts. -EBADMSG: not well-formed, nothing was added. */
 must_check int terms_merge(struct terms *t, const void *bytes, size_t len);
 
+/* The same bytes without a sum to add them to: fn for every count. The strings are slices of the bytes. -EBADMSG. */
+must_check int terms_walk(const void *bytes, size_t len,
+	void (*fn)(void *arg, struct tally_str site, enum term term, struct tally_str reason, int64_t count),
+	void *arg);
+
 void terms_clear(struct terms *t);
 
 /* fn for every count that is not 0, under the lock: fn must not call terms_*(). The strings live as long as t.

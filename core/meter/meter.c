@@ -27,6 +27,7 @@ const struct meter_row meter_rows[M_METRICS] = {
 	[M_SINK_LAG] = { "tally_sink_lag_seconds", METER_GAUGE, { "sink" }, "Age of the oldest taken event that is not committed." },
 	[M_SINK_DEAD] = { "tally_sink_dead_total", METER_COUNTER, { "sink" }, "Events put among the dead letters." },
 	[M_SINK_LETTERS] = { "tally_sink_letters_total", METER_COUNTER, { "sink", "what" }, "Dead letters taken out again: replayed or purged." },
+	[M_SINK_LOST] = { "tally_sink_lost_total", METER_COUNTER, { "sink", "reason" }, "Events taken that the sink never got, as committed." },
 	[M_SINK_RECOVERED] = { "tally_sink_commits_recovered_total", METER_COUNTER, { "sink" }, "Commits without an answer that were found done." },
 	[M_SINK_UP] = { "tally_sink_up", METER_GAUGE, { "sink" }, "1 = the store is reached, 0 = its breaker is open." },
 	[M_SINK_STATE] = { "tally_sink_state", METER_GAUGE, { "sink", "name" }, "What a sink says of its store by name; semisync: 1 = commits wait for a replica, 0 = it fell back." },

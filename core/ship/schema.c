@@ -86,6 +86,15 @@ static const struct tally_column meta_columns[] = {
 	{ .name = "horizon", .type = TALLY_T_INT, .merge = TALLY_M_MAX, .nullable = 1 },
 };
 
+static const struct tally_column gap_columns[] = {
+	INT("node", TALLY_M_NODE),
+	TEXT("line", TALLY_M_KEY, LINE_BYTES),
+	TEXT("site", TALLY_M_KEY, SITE_BYTES),
+	TEXT("reason", TALLY_M_KEY, 32),
+	INT("events", TALLY_M_ADD),
+	INT("last", TALLY_M_MAX),
+};
+
 static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 	[SCHEMA_EVENT] = { "tally_event", event_columns, EVC_COLUMNS, 1, "site, time",
 		"one row an event, as it was taken" },
@@ -97,6 +106,8 @@ static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 		"what became of the events a line was given, by site: the terms of /v1/ledger" },
 	[SCHEMA_META] = { "tally_meta", meta_columns, COUNT(meta_columns), 0, NULL,
 		"what the store knows of itself: schema version, hash key, rollups and their horizons" },
+	[SCHEMA_GAP] = { "tally_gap", gap_columns, COUNT(gap_columns), 0, NULL,
+		"events that were taken and that a line never got, by reason" },
 };
 
 /* ---- names ---- */

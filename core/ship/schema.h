@@ -41,6 +41,7 @@ enum schema_table {
 	SCHEMA_REVISION, /* site, day (UTC, us), node | lsn, generation */
 	SCHEMA_LEDGER, /* node, line, site | stored, dead, thinned, lost, dropped   (ADD): the terms of /v1/ledger of this line */
 	SCHEMA_META, /* name | value (FIRST), horizon (MAX): see ship/meta.h */
+	SCHEMA_GAP,  /* node, line, site, reason | events (ADD), last (MAX): what a line never got */
 	SCHEMA_FIXED
 };
 

@@ -11,7 +11,8 @@
  * LETTERS: u32 0, u16 line name bytes, name, u16 enum payload_letters, u32 n, n letters: u64 lsn, u32 idx, i64 received,
  *          and for REPLAY the event in spool form. That line alone takes out those letters that its store has at that
  *          moment, and for REPLAY sends their events through its stages; no other line sees them.
- * `terms` are counts since the last group of what was refused, dropped, doubled and rejected (core/meter). */
+ * `terms` are counts (core/meter): what was received and taken with the events of this very record, and in the first record
+ * of a group what else it counted: refused, dropped, doubled, rejected. */
 #ifndef SPOOL_PAYLOAD_H
 #define SPOOL_PAYLOAD_H
 

@@ -251,3 +251,15 @@ int spool_reader_at(struct spool_reader *r, uint64_t lsn, struct spool_record *r
 		return 0;
 	return rc == -EIO ? -EIO : -ENOENT;
 }
+
+void spool_reader_before(struct spool_reader *r, uint64_t lsn)
+{
+	struct spool *sp = r->sp;
+	pthread_mutex_lock(&sp->lock);
+	uint64_t at = sp->nsegs ? sp->segs[0]->head.first : sp->written;
+	for (size_t i = 0; i < sp->nsegs && sp->segs[i]->head.first <= lsn; i++)
+		at = sp->segs[i]->head.first;
+	pthread_mutex_unlock(&sp->lock);
+	uint64_t durable = spool_durable(sp);
+	stand(r, at < durable ? at : durable);
+}

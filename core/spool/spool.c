@@ -169,3 +169,26 @@ void spool_stats(const struct spool *csp, struct spool_stats *out)
 	};
 	pthread_mutex_unlock(&sp->lock);
 }
+
+uint64_t spool_floor(const struct spool *csp, uint64_t bytes)
+{
+	struct spool *sp = (struct spool *)(uintptr_t)csp;
+	pthread_mutex_lock(&sp->lock);
+	size_t at = sp->nsegs;
+	for (uint64_t sum = 0; at > 0 && (at == sp->nsegs || sum + sp->segs[at - 1]->head.size <= bytes); at--)
+		sum += sp->segs[at - 1]->head.size;
+	uint64_t floor = at < sp->nsegs ? sp->segs[at]->head.first : sp->written;
+	pthread_mutex_unlock(&sp->lock);
+	return floor;
+}
+
+uint64_t spool_held(const struct spool *csp, uint64_t lsn)
+{
+	struct spool *sp = (struct spool *)(uintptr_t)csp;
+	uint64_t sum = 0;
+	pthread_mutex_lock(&sp->lock);
+	for (size_t i = sp->nsegs; i > 0 && sp->segs[i - 1]->end > lsn; i--)
+		sum += sp->segs[i - 1]->head.size;
+	pthread_mutex_unlock(&sp->lock);
+	return sum;
+}

@@ -118,6 +118,12 @@ must_check int spool_abandon(struct spool *sp, uint64_t keep_upto);
 uint64_t spool_durable(const struct spool *sp);
 void spool_stats(const struct spool *sp, struct spool_stats *out);
 
+/* Bytes on disk of the segments that hold anything at or behind lsn. */
+uint64_t spool_held(const struct spool *sp, uint64_t lsn);
+
+/* The lowest lsn of which spool_held() is at most `bytes`, or the beginning of the last segment. */
+uint64_t spool_floor(const struct spool *sp, uint64_t bytes);
+
 /* Called (from the syncer; after spool_abandon() from the ledger) whenever the durable lsn has advanced. Set it before the
  * first sync. */
 void spool_on_durable(struct spool *sp, void (*fn)(void *arg), void *arg);
@@ -136,6 +142,9 @@ void spool_reader_close(struct spool_reader *r);
  * 0; -ENOENT: no record ends at pos.lsn with pos.mark (store and spool have parted);
  * -ESTALE: pos lies before the oldest record kept: the reader stands at the oldest. pos {0,0}: the oldest, 0. */
 must_check int spool_reader_seek(struct spool_reader *r, struct tally_position pos);
+
+/* Places the reader at the first record of the segment that holds lsn, or at the oldest kept. Hold first. */
+void spool_reader_before(struct spool_reader *r, uint64_t lsn);
 
 /* 1: rec is filled, payload lent until the next call; 0: at the durable end; -EIO: unreadable; -ESTALE: its place was
  * trimmed away, which a hold prevents. Where recovery found damage the records behind it follow; a gap in lsn shows it. */

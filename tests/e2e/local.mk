@@ -9,6 +9,7 @@ EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/truth.
 
 dist_check_SCRIPTS += \
 	tests/e2e/faults.py \
+	tests/e2e/gaps.py \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
 	tests/e2e/letters.py \

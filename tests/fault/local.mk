@@ -4,6 +4,7 @@
 fault_modules = \
 	tests/fault/heal.py \
 	tests/fault/kill.py \
+	tests/fault/letters.py \
 	tests/fault/mariadb.py \
 	tests/fault/mutants.py \
 	tests/fault/process.py \

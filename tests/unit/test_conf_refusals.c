@@ -130,7 +130,7 @@ static const struct {
 		"2:3: sinks: prefix '" LONG_40
 		"abcdefgh' and rollup 'total' make a table name of more than 64 characters; shorten one" },
 	{ "sinks:\n- sqlite: { when_spool_full: drop }\n",
-		"2:30: sinks.sqlite.when_spool_full: unknown word 'drop'; known: refuse" },
+		"2:30: sinks.sqlite.when_spool_full: unknown word 'drop'; known: refuse, skip" },
 	{ "- a\n", "1:1: a mapping (option: value) is expected" },
 };
 
