@@ -6,10 +6,8 @@ fault_modules = \
 	tests/fault/kill.py \
 	tests/fault/letters.py \
 	tests/fault/mariadb.py \
-	tests/fault/mutants.py \
 	tests/fault/process.py \
 	tests/fault/redis.py \
-	tests/fault/redis_ha.py \
 	tests/fault/redis_list.py \
 	tests/fault/spool.py \
 	tests/fault/sqlite.py \
