@@ -80,7 +80,7 @@ static void write_down(void)
 	here.in = NULL;
 }
 
-static void on_fatal(int sig, siginfo_t *info, void *context)
+__attribute__((unused)) static void on_fatal(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	if (here.in && info->si_code != SI_USER)
