@@ -146,7 +146,8 @@ struct tally_str meter_print(struct arena *a)
 	size_t len = 0;
 	run_hooks();
 	FILE *f = open_memstream(&text, &len);
-	MUST(f != NULL);
+	if (!f)
+		return STR("# out of memory\n");
 	for (int m = 0; m < M_METRICS; m++) {
 		struct page p = { f, &meter_rows[m] };
 		if (!p.row->labels[0])
@@ -155,8 +156,8 @@ struct tally_str meter_print(struct arena *a)
 		put_head(&p);
 		meter_each((enum meter_metric)m, put_series, &p);
 	}
-	MUST(fclose(f) == 0);
-	struct tally_str out = arena_str(a, str_make(text, len));
+	bool whole = fclose(f) == 0;
+	struct tally_str out = whole ? arena_str(a, str_make(text, len)) : STR("# out of memory\n");
 	free(text);
 	return out;
 }
