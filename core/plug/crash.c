@@ -43,7 +43,6 @@ static _Thread_local struct {
 	int64_t time_us;
 	uint32_t idx;
 	bool has_stack;
-	char stack[STACK_BYTES]; /* a hook that ran out of its own */
 } here;
 
 /* ---- when it happens ---- */
@@ -80,7 +79,28 @@ static void write_down(void)
 	here.in = NULL;
 }
 
-__attribute__((unused)) static void on_fatal(int sig, siginfo_t *info, void *context)
+static void on_exit_in_hook(void)
+{
+	if (here.in)
+		write_down();
+}
+
+/* A sanitizer catches these signals itself, on stacks of its own: a build with one leaves them to it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+static void catch_signals(void)
+{
+}
+
+static void lend_stack(void)
+{
+}
+
+#else
+
+static _Thread_local char stack[STACK_BYTES]; /* for a hook that ran out of its own */
+
+static void on_fatal(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	if (here.in && info->si_code != SI_USER)
@@ -88,21 +108,26 @@ __attribute__((unused)) static void on_fatal(int sig, siginfo_t *info, void *con
 	raise(sig); /* the handler is gone by now: the default ends the process */
 }
 
-static void on_exit_in_hook(void)
+static void catch_signals(void)
 {
-	if (here.in)
-		write_down();
-}
-
-static void listen(void)
-{
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 	struct sigaction sa = { .sa_sigaction = on_fatal,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER };
 	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
 		MUST(sigaction(fatal[i], &sa, NULL) == 0);
+}
+
+static void lend_stack(void)
+{
+	stack_t st = { .ss_sp = stack, .ss_size = sizeof stack };
+	(void)!sigaltstack(&st, NULL);
+}
+
 #endif
+
+static void listen(void)
+{
+	catch_signals();
 	MUST(atexit(on_exit_in_hook) == 0);
 }
 
@@ -216,17 +241,12 @@ void crash_about(uint64_t lsn, uint32_t idx, int64_t time_us)
 	here.time_us = time_us;
 }
 
-static void lend_stack(void)
-{
-	stack_t st = { .ss_sp = here.stack, .ss_size = sizeof here.stack };
-	here.has_stack = true;
-	(void)!sigaltstack(&st, NULL);
-}
-
 void crash_enter(const char *plugin, const char *hook)
 {
-	if (!here.has_stack)
+	if (!here.has_stack) {
 		lend_stack();
+		here.has_stack = true;
+	}
 	here.hook = hook;
 	here.in = plugin;
 }
