@@ -12,6 +12,7 @@ dist_check_SCRIPTS += \
 	tests/e2e/gaps.py \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
+	tests/e2e/letters.py \
 	tests/e2e/outage.py \
 	tests/e2e/plugins.py \
 	tests/e2e/spool_tool.py \
