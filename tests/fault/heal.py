@@ -183,8 +183,7 @@ def another_server(db, path):
     port = db.port
     fresh = MariaDB.__new__(MariaDB)
     fresh.scene, fresh.name, fresh.data, fresh.socket, fresh.port = db.scene, db.name, db.data, db.socket, port
-    subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + db.data, "--auth-root-authentication-method=normal",
-                    "--skip-test-db", "--user=root"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    db.install()
     db.start()
     db.sql("CREATE DATABASE tally CHARACTER SET utf8mb4; CREATE USER tally@'127.0.0.1' IDENTIFIED BY 'secret'; "
            "GRANT ALL ON tally.* TO tally@'127.0.0.1'", database="mysql")

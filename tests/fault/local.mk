@@ -24,7 +24,7 @@ dist_check_SCRIPTS += $(fault_modules)
 if !SANITIZED
 EXTRA_PROGRAMS += tests/fault/tallyd-mutant
 CLEANFILES += tests/fault/tallyd-mutant$(EXEEXT)
-tests/fault/mutants.py.log: tests/fault/tallyd-mutant$(EXEEXT)
+check_DATA = tests/fault/tallyd-mutant$(EXEEXT)
 tests_fault_tallyd_mutant_SOURCES = $(core_main_tallyd_SOURCES) \
 	core/base/seam.c core/door/redis_back.c core/door/redis_fate.c core/door/redis_script.c core/ledger/fate.c \
 	core/ledger/ledger.c core/ledger/record.c core/line/line.c core/line/stage.c core/ship/job.c core/ship/mutant.c \

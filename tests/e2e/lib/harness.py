@@ -151,15 +151,20 @@ class MariaDB:
         self.scene, self.name = scene, name
         self.data, self.socket = scene.path(name), scene.path(name + ".sock")
         self.port = free_port()
-        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + self.data, "--auth-root-authentication-method=normal",
-                        "--skip-test-db", "--user=root"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.install()
         self.start()
         self.sql("CREATE DATABASE tally CHARACTER SET utf8mb4; CREATE USER tally@'127.0.0.1' IDENTIFIED BY 'secret'; "
                  "GRANT ALL ON tally.* TO tally@'127.0.0.1'", database="mysql")
 
-    def start(self):
+    def install(self):
         # a temporary folder of its own: a server removes what it takes for its leavings there when it starts
         os.makedirs(self.data + ".tmp", exist_ok=True)
+        p = subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + self.data, "--tmpdir=" + self.data + ".tmp",
+                            "--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        check(p.returncode == 0, "mariadb-install-db: %s" % p.stdout.decode(errors="replace")[-1500:])
+
+    def start(self):
         self.process = self.scene.start(
             ["mariadbd", "--no-defaults", "--user=root", "--datadir=" + self.data, "--tmpdir=" + self.data + ".tmp",
              "--socket=" + self.socket,

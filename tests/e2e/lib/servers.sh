@@ -89,7 +89,9 @@ mariadb_root() {
 }
 
 mariadb_new_data() {
-	mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$1/data" \
+	# a temporary folder of its own: a server that starts removes from a shared one what it takes for its leavings
+	mkdir -p "$1/tmp"
+	mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$1/data" --tmpdir="$1/tmp" \
 		--auth-root-authentication-method=normal --skip-test-db >"$1/install.log" 2>&1
 }
 
