@@ -256,8 +256,8 @@ static pid_t killer(const char *what)
 	server_root = NULL; /* the parent's connection stays the parent's */
 	server_connect();
 	int64_t victim = -1;
-	for (int i = 0; i < 5000 && victim <= 0; i++) {
-		usleep(2000); /* the view is renewed ten times a second */
+	for (int i = 0; i < 60 && victim <= 0; i++) {
+		usleep(150000); /* the view stays as it is for whoever looks again within 100 ms */
 		victim = server_number("SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX WHERE trx_state ="
 				       " 'LOCK WAIT'",
 			0);
