@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READER_TIMEOUT_S 300 /* the statement's own limit comes first */
 #define PASSWORD_MAX 512
 
 static const char *const writer_session[] = {
@@ -43,9 +42,9 @@ static int read_password(const char *path, char out[PASSWORD_MAX])
 	return 0;
 }
 
-static void set_options(const struct md *s, bool reader, MYSQL *db)
+static void set_options(const struct md *s, unsigned reader_s, MYSQL *db)
 {
-	unsigned io = reader ? READER_TIMEOUT_S : s->write_timeout_s, no_files = 0;
+	unsigned io = reader_s ? reader_s : s->write_timeout_s, no_files = 0;
 	my_bool no = 0, yes = 1;
 	mysql_options(db, MYSQL_OPT_CONNECT_TIMEOUT, &s->connect_timeout_s);
 	mysql_options(db, MYSQL_OPT_READ_TIMEOUT, &io);
@@ -76,7 +75,7 @@ static int set_up(MYSQL *db, bool reader, char words[MD_WORDS])
 	return 0;
 }
 
-int md_connect(const struct md *s, unsigned host, bool reader, MYSQL **out, char words[MD_WORDS])
+int md_connect(const struct md *s, unsigned host, unsigned reader_s, MYSQL **out, char words[MD_WORDS])
 {
 	const struct md_address *a = &s->address;
 	const struct md_host *h = &a->hosts[host];
@@ -94,14 +93,14 @@ int md_connect(const struct md *s, unsigned host, bool reader, MYSQL **out, char
 		snprintf(words, MD_WORDS, "out of memory");
 		return CR_OUT_OF_MEMORY;
 	}
-	set_options(s, reader, db);
+	set_options(s, reader_s, db);
 	/* FOUND_ROWS: an UPDATE counts the rows it found, changed or not; the position's compare-and-set needs that */
 	int code = 0;
 	if (!mysql_real_connect(db, a->socket ? NULL : h->host, a->user, password, a->database, h->port, a->socket,
 		    CLIENT_FOUND_ROWS))
 		code = said(db, words);
 	else
-		code = set_up(db, reader, words);
+		code = set_up(db, reader_s != 0, words);
 	if (code != 0) {
 		mysql_close(db);
 		return code;
@@ -143,7 +142,7 @@ int md_open(struct md *s)
 	unsigned host;
 	if (s->db)
 		return TALLY_SINK_OK;
-	int code = md_connect_primary(s, false, &s->db, &host, words);
+	int code = md_connect_primary(s, 0, &s->db, &host, words);
 	if (code != 0) {
 		s->db = NULL;
 		return md_fail_code(s, "connecting", (unsigned)code, words);

@@ -100,9 +100,9 @@ void md_address_free(struct md_address *a);
 
 /* ---- connect.c ---- */
 
-/* A connection to one of the hosts, its session set up, for the writer or a reader. 0, or the error's code with its
- * words. */
-int md_connect(const struct md *s, unsigned host, bool reader, MYSQL **out, char words[MD_WORDS]);
+/* A connection to one of the hosts, its session set up. reader_s: 0 = for the writer, else for a reader that waits so many
+ * seconds for a server that says nothing (the library fixes that at connect). 0, or the error's code with its words. */
+int md_connect(const struct md *s, unsigned host, unsigned reader_s, MYSQL **out, char words[MD_WORDS]);
 /* What @@NAME is for this connection, 0 if unknown. */
 int64_t md_variable(MYSQL *db, const char *name);
 /* Makes s->db if need be. enum tally_sink_rc. */
@@ -121,7 +121,7 @@ int64_t md_mono_us(void);
 /* ---- primary.c ---- */
 
 /* As md_connect(), to the host that may be written to, beginning with the one that last was. */
-int md_connect_primary(struct md *s, bool reader, MYSQL **out, unsigned *host, char words[MD_WORDS]);
+int md_connect_primary(struct md *s, unsigned reader_s, MYSQL **out, unsigned *host, char words[MD_WORDS]);
 /* Behind a commit: is a server that is to wait for its replicas still doing so? Said to the host now and then. */
 void md_semisync(struct md *s);
 

@@ -19,10 +19,10 @@ static void note_refusal(char all[MD_WORDS], const struct md_host *h, const char
 }
 
 /* A reader of a single server may read whatever it is. */
-static int try_host(struct md *s, unsigned host, bool reader, MYSQL **out, char words[MD_WORDS])
+static int try_host(struct md *s, unsigned host, unsigned reader_s, MYSQL **out, char words[MD_WORDS])
 {
-	int code = md_connect(s, host, reader, out, words);
-	if (code != 0 || (reader && s->address.nhosts == 1) || md_variable(*out, "global.read_only") == 0)
+	int code = md_connect(s, host, reader_s, out, words);
+	if (code != 0 || (reader_s && s->address.nhosts == 1) || md_variable(*out, "global.read_only") == 0)
 		return code;
 	mysql_close(*out);
 	*out = NULL;
@@ -30,14 +30,14 @@ static int try_host(struct md *s, unsigned host, bool reader, MYSQL **out, char 
 	return ER_OPTION_PREVENTS_STATEMENT;
 }
 
-int md_connect_primary(struct md *s, bool reader, MYSQL **out, unsigned *host, char words[MD_WORDS])
+int md_connect_primary(struct md *s, unsigned reader_s, MYSQL **out, unsigned *host, char words[MD_WORDS])
 {
 	unsigned n = s->address.nhosts, first = s->chosen;
 	char all[MD_WORDS] = "", one[MD_WORDS] = "";
 	int code = 0;
 	for (unsigned i = 0; i < n; i++) {
 		*host = (first + i) % n;
-		code = try_host(s, *host, reader, out, one);
+		code = try_host(s, *host, reader_s, out, one);
 		if (code == 0)
 			return 0;
 		note_refusal(all, &s->address.hosts[*host], one);

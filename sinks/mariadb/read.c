@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FIRST_BUFFER 256
+#define GRACE_US 5000000 /* a server that lives has ended a statement at its limit by then */
 
 /* One result column, or one parameter. */
 struct slot {
@@ -26,6 +27,8 @@ struct md_reader {
 	MYSQL *db;
 	unsigned host;
 	int64_t limit_us; /* max_statement_time of the session; -1 = as the server has it */
+	int64_t wait_us;  /* how long this connection waits for an answer */
+	bool begun;       /* a statement has been asked of the snapshot */
 	struct slot *slots;
 	size_t nslots;
 	char error[MD_WORDS];
@@ -93,11 +96,12 @@ static int failed_statement(struct md_reader *r, MYSQL_STMT *st)
 
 /* ---- the snapshot ---- */
 
-static int connect(struct md_reader *r)
+static int connect(struct md_reader *r, int64_t limit_us)
 {
 	char words[MD_WORDS];
-	int code = md_connect_primary(r->store, true, &r->db, &r->host, words);
+	r->wait_us = limit_us + GRACE_US;
 	r->limit_us = -1;
+	int code = md_connect_primary(r->store, (unsigned)((r->wait_us + 999999) / 1000000), &r->db, &r->host, words);
 	if (code == 0)
 		return 0;
 	r->db = NULL;
@@ -107,6 +111,7 @@ static int connect(struct md_reader *r)
 
 static int begin(struct md_reader *r)
 {
+	r->begun = false;
 	if (mysql_query(r->db, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY") == 0)
 		return 0;
 	failed(r, mysql_errno(r->db), mysql_error(r->db));
@@ -122,7 +127,7 @@ int md_read_begin(void *reader)
 		disconnect(r);
 	if (r->db && begin(r) == 0)
 		return 0;
-	int rc = connect(r);
+	int rc = connect(r, r->store->query_timeout_us);
 	return rc == 0 ? begin(r) : rc;
 }
 
@@ -135,10 +140,25 @@ void md_read_end(void *reader)
 
 /* ---- one statement ---- */
 
+/* A connection that would give the server up before the statement's limit is made anew, while the snapshot has been asked
+ * nothing. */
+static int be_patient(struct md_reader *r, int64_t limit_us)
+{
+	if (r->begun || limit_us + GRACE_US <= r->wait_us)
+		return 0;
+	disconnect(r);
+	int rc = connect(r, limit_us);
+	return rc == 0 ? begin(r) : rc;
+}
+
 static int set_limit(struct md_reader *r, int64_t timeout_us)
 {
 	char sql[96];
 	int64_t limit_us = timeout_us > 0 ? timeout_us : r->store->query_timeout_us;
+	int rc = be_patient(r, limit_us);
+	if (rc != 0)
+		return rc;
+	r->begun = true;
 	if (limit_us == r->limit_us)
 		return 0;
 	snprintf(sql, sizeof sql, "SET SESSION max_statement_time = %lld.%06lld", (long long)(limit_us / 1000000),

@@ -298,7 +298,7 @@ def outages(scene, fig):
         wait_for("the other line to go on", lambda: d.sqlite("SELECT COUNT(*) FROM tally_event")[0][0] >= stored + 100)
 
     db.process.child.send_signal(signal.SIGSTOP)
-    wait_for("the frozen server to be given up", lambda: retries(d) > 0, 60)
+    wait_for("the frozen server to be given up", lambda: retries(d) > 0, 90)     # a reader: its limit, and 5 s
     others_go_on()
     time.sleep(60 if full() else 1)
     db.process.child.send_signal(signal.SIGCONT)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 #define EVENTS (&s->schema->fixed[SCHEMA_EVENT])
 #define ITEMS (&s->schema->rollups[0].table)
 
@@ -131,6 +133,48 @@ static void test_a_server_that_goes_and_comes_back(void **state)
 	shop_close(s);
 }
 
+/* ---- a server that says nothing ---- */
+
+static int ignore(void *arg, const struct tally_cell *cells)
+{
+	(void)arg;
+	(void)cells;
+	return 0;
+}
+
+/* Seconds until a reader gives up a server that has stopped between `begin` of the snapshot and the statement. */
+static int64_t seconds_until_given_up(struct shop *s, int64_t timeout_us)
+{
+	static const uint32_t type = TALLY_T_INT;
+	struct tally_statement st = {
+		.sql = "SELECT 1", .column_types = &type, .ncolumns = 1, .timeout_us = timeout_us
+	};
+	assert_int_equal(s->sink->read_begin(s->reader), 0);
+	assert_int_equal(s->sink->read(s->reader, &st, ignore, NULL), 0);
+	assert_int_equal(server_command("freeze_server", ""), 0);
+	int64_t began = clock_mono_us();
+	int rc = s->sink->read(s->reader, &st, ignore, NULL);
+	s->sink->read_end(s->reader);
+	int64_t took = (clock_mono_us() - began) / 1000000;
+	assert_int_equal(server_command("thaw_server", ""), 0);
+	assert_int_equal(rc, -EIO);
+	return took;
+}
+
+static void test_a_reader_gives_a_frozen_server_up(void **state)
+{
+	(void)state;
+	server_wipe();
+	place.options[2] = (struct conf_pair){ "query_timeout", "1s", "test:1:3" };
+	place.noptions = 3;
+	struct shop *s = shop_open(NODE_A, "main", "");
+	assert_int_equal(s->sink->reader_open(s->in->self, &s->reader), 0);
+	assert_in_range(seconds_until_given_up(s, 0), 5, 20);
+	assert_in_range(seconds_until_given_up(s, 3000000), 7, 20); /* a longer limit is waited for */
+	shop_close(s);
+	place.noptions = 2;
+}
+
 static void test_a_read_only_server_is_the_wrong_one(void **state)
 {
 	(void)state;
@@ -222,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_a_killed_connection_is_made_anew),
 		cmocka_unit_test(test_a_server_that_goes_and_comes_back),
+		cmocka_unit_test(test_a_reader_gives_a_frozen_server_up),
 		cmocka_unit_test(test_a_read_only_server_is_the_wrong_one),
 		cmocka_unit_test(test_a_zombie_is_waited_for),
 		cmocka_unit_test(test_recent_sketches_are_not_asked_for),

@@ -61,6 +61,9 @@ server_gone() {
 
 stop_server() { end_server TERM "$1"; }
 kill_server() { end_server KILL "$1"; }
+# it lives and answers nothing, until it is thawed
+freeze_server() { kill -STOP "$(server_pid "$1")"; }
+thaw_server() { kill -CONT "$(server_pid "$1")"; }
 
 # wait_for DIR COMMAND…: until it succeeds, at most 60 s and as long as the server lives
 wait_for() {
