@@ -85,6 +85,8 @@ static void right_segment(uint8_t *f)
 	put_u32(f + 8, FORMAT_VERSION);
 	put_u32(f + 12, FORMAT_LIVE);
 	memset(f + 16, 7, 16);
+	/* at 2^62, the last lsn that a head may name, nothing can be appended; no log comes there */
+	put_u64(f + 40, get_u64(f + 40) & ((UINT64_C(1) << 62) - 1) & ~UINT64_C(1 << 20));
 	put_u64(f + 64, SEGMENT);
 	put_u32(f + 124, crc32c(0, f, 124));
 }
