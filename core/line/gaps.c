@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/seam.h"
 #include "line/internal.h"
 #include "line/taken.h"
 #include "meter/meter.h"
@@ -66,7 +67,7 @@ void gap_at_start(struct line *l, enum line_gap gap, uint64_t oldest)
 {
 	int64_t all = 0;
 	size_t at = 0;
-	if (!l->seen.counted)
+	if (!l->seen.counted || MUTANT("skip_uncounted"))
 		return;
 	for (const struct table_entry *e; (e = table_next(&l->taken, &at));) {
 		int64_t n = (intptr_t)e->value - accounted(l, e->key);
@@ -87,7 +88,7 @@ void gap_at_checkpoint(struct line *l, const struct spool_record *rec)
 	size_t at = 0;
 	bool damaged = l->jumped;
 	l->jumped = false;
-	if (!damaged)
+	if (!damaged || MUTANT("damage_uncounted"))
 		return;
 	taken_add(&now, rec, 1);
 	for (const struct table_entry *e; (e = table_next(&now, &at));) {
@@ -115,7 +116,7 @@ void gap_rows(struct line *l, struct batch *b)
 	for (const struct table_entry *e; (e = table_next(&b->terms, &at));) {
 		const struct site_terms *t = e->value;
 		for (int g = 0; g < GAPS; g++)
-			if (t->gaps[g])
+			if (t->gaps[g] && !MUTANT("gap_unnamed"))
 				batch_add_gap(l, b, e->key, names[g], t->gaps[g]);
 	}
 }

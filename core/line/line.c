@@ -94,7 +94,7 @@ static enum line_gap gap_at(const struct line *l, struct tally_position pos, uin
 {
 	if (pos.lsn == 0 && pos.mark == 0)
 		return GAP_BEFORE;
-	return l->entry.skips && l->furthest < oldest ? GAP_SKIPPED : GAP_STORE_TOO_OLD;
+	return l->entry.skips && l->furthest < oldest && !MUTANT("gap_misnamed") ? GAP_SKIPPED : GAP_STORE_TOO_OLD;
 }
 
 /* Where the reader stands: at the position, or at the oldest record kept where that is behind it. */

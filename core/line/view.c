@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/seam.h"
 #include "line/internal.h"
 #include "line/taken.h"
 
@@ -16,7 +17,8 @@ static void add_in_hand(struct table *sum, const struct batch *b)
 		if (!*place)
 			MUST((*place = calloc(1, sizeof(struct site_terms))) != NULL);
 		struct site_terms *s = *place;
-		s->stored += t->stored + t->thinned + t->dropped + t->dead;
+		if (!MUTANT("in_hand_hidden"))
+			s->stored += t->stored + t->thinned + t->dropped + t->dead;
 		s->taken += t->taken;
 		for (int g = 0; g < GAPS; g++)
 			s->gaps[g] += t->gaps[g];

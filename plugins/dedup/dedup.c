@@ -11,6 +11,10 @@
 #include "ids.h"
 #include "pending.h"
 
+#ifndef MUTANT /* a bug planted on purpose, in the dedup of tests/fault only */
+#define MUTANT(name) false
+#endif
+
 #define EXPIRE_AT_ONCE 4 /* for each new one: always ahead of what comes, never a long pause */
 #define MEMORY_LEAST (1 << 20)
 
@@ -50,6 +54,8 @@ static struct ids_key key_of(const struct dedup *d, const struct tally_event *ev
 static int64_t tick(struct dedup *d, int64_t received_us)
 {
 	int64_t step = received_us - d->received_us, most = d->window_us / STEPS_LEAST + 1;
+	if (MUTANT("step_uncapped"))
+		most = step;
 	d->received_us = received_us;
 	if (step > 0)
 		d->now_us += step < most ? step : most;

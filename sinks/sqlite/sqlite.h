@@ -64,6 +64,10 @@ struct sq {
 	bool readers_out; /* no reader may open the file: it is being let go */
 };
 
+#ifndef MUTANT /* a bug planted on purpose, in the sqlite of tests/fault only */
+#define MUTANT(name) false
+#endif
+
 /* ---- connect.c ---- */
 
 /* 0 if the file behind path is the one opened as *f. */

@@ -27,10 +27,25 @@ CLEANFILES += tests/fault/tallyd-mutant$(EXEEXT)
 check_DATA = tests/fault/tallyd-mutant$(EXEEXT)
 tests_fault_tallyd_mutant_SOURCES = $(core_main_tallyd_SOURCES) \
 	core/base/seam.c core/door/redis_back.c core/door/redis_fate.c core/door/redis_script.c core/ledger/fate.c \
-	core/ledger/ledger.c core/ledger/record.c core/line/line.c core/line/stage.c core/ship/job.c core/ship/mutant.c \
-	core/spool/reader.c core/spool/trim.c
+	core/ledger/intake.c core/ledger/ledger.c core/ledger/record.c core/line/gaps.c core/line/line.c core/line/stage.c \
+	core/line/taken.c core/line/view.c core/ship/job.c core/ship/mutant.c core/spool/reader.c core/spool/trim.c
 tests_fault_tallyd_mutant_CPPFLAGS = $(core_main_tallyd_CPPFLAGS) -DTALLY_MUTANTS
 tests_fault_tallyd_mutant_LDADD = libtallycore.la
+
+# Modules with bugs of their own: they have no seam.h, so mutant.h goes before them.
+EXTRA_DIST += tests/fault/lib/mutant.h
+mutant_cppflags = -include $(srcdir)/tests/fault/lib/mutant.h
+mutant_ldflags = $(module_ldflags) -rpath /nowhere
+check_LTLIBRARIES += tests/fault/dedup.la tests/fault/sqlite.la
+tests_fault_dedup_la_SOURCES = $(plugins_dedup_la_SOURCES)
+tests_fault_dedup_la_CPPFLAGS = $(plugins_dedup_la_CPPFLAGS) $(mutant_cppflags)
+tests_fault_dedup_la_CFLAGS = $(plugins_dedup_la_CFLAGS)
+tests_fault_dedup_la_LDFLAGS = $(mutant_ldflags)
+tests_fault_sqlite_la_SOURCES = $(plugins_sqlite_la_SOURCES)
+tests_fault_sqlite_la_CPPFLAGS = $(plugins_sqlite_la_CPPFLAGS) $(mutant_cppflags)
+tests_fault_sqlite_la_CFLAGS = $(plugins_sqlite_la_CFLAGS)
+tests_fault_sqlite_la_LDFLAGS = $(mutant_ldflags)
+tests_fault_sqlite_la_LIBADD = $(plugins_sqlite_la_LIBADD)
 endif
 
 .PHONY: fault soak

@@ -11,11 +11,15 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from rig import (BUILD, LIST, Failed, Figures, Load, Maria, Proxy, Scene, Skip, Sqlite, Wrong, conf,  # noqa: E402
-                 fired_in, harness, judge, maria, program, restart, sqlite, verify, wait_dead, wait_for, writes_commit)
+from damage import account, damaged, locked  # noqa: E402
+from rig import (BUILD, LIST, Failed, Figures, Load, Maria, Proxy, Scene, Skip, Sqlite, Tallyd, Wrong, check, conf,  # noqa: E402
+                 equal, fired_in, harness, judge, maria, program, restart, seen, sqlite, verify, wait_dead, wait_for,
+                 writes_commit)
+from process import Clock  # noqa: E402
 
 HEAD = "%-24s %-44s %-7s %s" % ("mutant", "under", "result", "how")
 
@@ -135,9 +139,9 @@ def parted(scene, env):
 
 
 def killed(scene, env):
-    """kill -9 ten times under load."""
+    """kill -9 ten times under load, over many small segments."""
     fig = Figures()
-    d = scene.tallyd(conf(sqlite()), env=env)
+    d = scene.tallyd(conf(sqlite(), spool="{ segment: 64KiB, retain: 1h }"), env=env)
     load = Load(d).start()
     for _ in range(10):
         load.wait_acked(100)
@@ -190,6 +194,100 @@ def redis_stranger(scene, env):
     d.stop()
 
 
+# ---- a line behind, renamed, damaged; the clock ----
+
+def at_share(policy):
+    return conf(sqlite(extra="batch: 200, busy_timeout: 50ms, spool_max: 25%, when_spool_full: " + policy),
+                spool="{ max: 2MiB, segment: 64KiB, retain: 1s, retain_max: 64KiB, keep_free: 0% }", dedup="window: 1s")
+
+
+def spool_of(d):
+    return json.loads(d.tally("status", "--json"))["spool"]
+
+
+def share_refused(scene, env):
+    """The store is away until its line has its share of the spool: refused there, and not later."""
+    fig = Figures()
+    d = scene.tallyd(at_share("refuse"), env=env)
+    load = Load(d, batches=3, fill=900).start()
+    load.wait_acked(50)
+    db = locked(d)
+    wait_for("refusals", lambda: load.refused["503 spool_full"] > 5)
+    segments = spool_of(d)["segments"]
+    db.close()
+    load.stop()
+    verify(d, [load], [Sqlite(d)], fig)
+    with seen():
+        check(segments <= 11, "%d segments of 32 are held at a share of a quarter" % segments)
+    d.stop()
+
+
+def share_skipped(scene, env):
+    """The store is away for longer than the spool lasts, and is skipped: the doors do not stop, what is missing is counted as that."""
+    fig = Figures()
+    d = scene.tallyd(at_share("skip"), env=env)
+    load = Load(d, batches=3, fill=900).start()
+    load.wait_acked(50)
+    db = locked(d)
+    wait_for("the spool to go on without it", lambda: load.refused or account(d, "near")[1]["lost"])
+    db.close()
+    load.stop()
+    fig.allowed_lost = len(load.acked)
+    for _ in range(2):
+        verify(d, [load], [Sqlite(d)], fig)
+        with seen():
+            equal(dict(load.refused), {}, "refused at the doors")
+            equal(account(d, "near")[1]["lost"], {"skipped": fig.lost}, "lost by reason")
+        restart(d, env)
+    d.stop()
+
+
+def watched(scene, env):
+    """/v1/ledger is read again and again while batches are on their way; it balances each time."""
+    d = scene.tallyd(conf(sqlite()), env=dict(env, TALLY_FAULT="sqlite.commit:1+:stall=20"))
+    load = Load(d).start()
+    load.wait_acked(50)
+    with seen():
+        for _ in range(100):
+            equal(d.json("GET", "/v1/ledger")[1]["balance"], 0, "balance under load")
+    load.stop()
+    verify(d, [load], [Sqlite(d)], Figures())
+    d.stop()
+
+
+def adopted(scene, env):
+    """A line gets another name, and its tables with it."""
+    d = scene.tallyd(conf(sqlite("near")), env=env)
+    loads = [Load(d).run_for(0.3)]
+    d.flush()
+    d.stop()
+    d.configure(conf(sqlite("far")))
+    d.start()
+    loads.append(Load(d).run_for(0.3))
+    wait_for("the line to stand", lambda: b"tally adopt far --from near" in d.request("GET", "/readyz")[2])
+    d.tally("adopt", "far", "--from", "near")
+    verify(d, loads, [Sqlite(d)], Figures())
+    d.stop()
+
+
+def spool_damaged(scene, env):
+    """Bytes of the spool are broken on the disk before the store has them."""
+    damaged(scene, Figures(), env)
+
+
+def clock_leapt(scene, env):
+    """The clock is set right by an hour between an event and its retry."""
+    clock = Clock(scene)
+    d = scene.tallyd(conf(sqlite()), env=dict(env, **clock.env))
+    load = Load(d)
+    events = load.events(20)
+    load.deliver(events)
+    clock.set(3600)
+    load.deliver(events)
+    verify(d, [load], [Sqlite(d)], Figures(), answers=False)
+    d.stop()
+
+
 # bug -> the fault that shows it
 MUTANTS = [
     ("event_dropped", plain),           # one event is dropped after its acknowledgement
@@ -207,6 +305,16 @@ MUTANTS = [
     ("void_released", redis_before_script),     # a batch that Redis never gave is released
     ("acked_ignored", redis_behind_script),     # a batch that Redis gave is made void
     ("trim_unchecked", redis_stranger),         # the list is trimmed without a look at its head
+    ("taken_short", killed),            # what a line has read is counted from its segment's checkpoint alone
+    ("in_hand_hidden", watched),        # what is in a line's batches is in no count
+    ("quota_ignored", share_refused),   # a line may have all of the spool, whatever its spool_max
+    ("quota_held", share_skipped),      # a line that skips holds the spool like any other
+    ("skip_uncounted", share_skipped),  # a line is skipped forward and nobody counts
+    ("gap_misnamed", share_skipped),    # what was skipped is said to be the store's fault
+    ("gap_unnamed", share_skipped),     # a loss is in tally_ledger, its reason in no row of tally_gap
+    ("damage_uncounted", spool_damaged),    # damaged records are passed by and nobody counts
+    ("adopt_counts_left", adopted),     # a renamed line takes its position with it and leaves its counts
+    ("step_uncapped", clock_leapt),     # a leap of the clock makes dedup forget at once
 ]
 
 
@@ -217,6 +325,16 @@ def mutant_program(name):
     if not os.path.exists(path):
         raise Skip("tests/fault/tallyd-mutant is not built")
     return path
+
+
+def mutant_plugins(folder):
+    """The modules as they are, but for those with bugs of their own."""
+    for name in os.listdir(Tallyd.plugin_dir()):
+        if name.endswith(".so"):
+            shutil.copy(os.path.join(Tallyd.plugin_dir(), name), folder)
+    for name in ("dedup.so", "sqlite.so"):
+        shutil.copy(os.path.join(BUILD, "tests", "fault", ".libs", name), folder)
+    return folder
 
 
 def attempt(fault, env):
@@ -240,6 +358,8 @@ def tell(name, fault, result, words):
 
 def main():
     harness.program = mutant_program
+    folder = tempfile.TemporaryDirectory(prefix="tally-mutants-")
+    os.environ["TALLY_TEST_PLUGINS"] = mutant_plugins(folder.name)
     wanted = os.environ.get("TALLY_ROWS")
     wanted = wanted.split(",") if wanted else None
     failed = False

@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from damage import damaged  # noqa: E402
 from rig import (BUILD, LIST, SOURCE, Load, Skip, Sqlite, check, conf, equal, fired_in, full, main,  # noqa: E402
                  program, restart, row, rss_kib, sqlite, verify, wait_for, wait_ready)
 
@@ -84,6 +85,12 @@ def segment_files(scene, fig):
     verify(d, [load, more], [Sqlite(d)], fig)
     fig.note = "the gap is counted and said"
     d.stop()
+
+
+@row("5d", "bytes broken in what waits for a store")
+def broken(scene, fig):
+    damaged(scene, fig)
+    fig.note, fig.lost = "%d lost, counted as damaged" % fig.lost, 0
 
 
 # ---- calls that fail ----

@@ -21,6 +21,7 @@ missing, one stored twice, one stored that was never sent, rollups that are not 
 Short by default; full() is true with TALLY_FULL=1. TALLY_ROWS=12,13 runs only these. TALLY_SEED seeds random."""
 
 import collections
+import contextlib
 import glob
 import http.client
 import json
@@ -176,10 +177,10 @@ class Load:
     made = 0
 
     def __init__(self, daemon, redis=None, singles=1, batches=2, pushers=1, size=20, site=None, timeout=10.0, pause=0.002,
-                 visitors=300):
+                 visitors=300, fill=0):
         Load.made += 1
         self.daemon, self.redis, self.site, self.timeout, self.pause = daemon, redis, site, timeout, pause
-        self.size, self.visitors = size, visitors
+        self.size, self.visitors, self.fill = size, visitors, "x" * fill
         self.prefix = "L%d" % Load.made
         self.sent, self.acked = {}, {}
         self.refused = collections.Counter()    # status/code of answers that were not 200
@@ -228,6 +229,8 @@ class Load:
                 one = {"name": e.name, "id": eid, "visitor": e.visitor, "value": e.value}
                 if self.site:
                     one["site"] = self.site
+                if self.fill:
+                    one["fill"] = self.fill
                 out.append(one)
         return out
 
@@ -333,6 +336,11 @@ class Store:
         r = self.rows("SELECT COALESCE(SUM(stored), 0), COALESCE(SUM(dead), 0), COALESCE(SUM(lost), 0)"
                       " FROM %stally_ledger" % self.prefix)[0]
         return int(r[0]), int(r[1]), int(r[2])
+
+    def gaps(self):
+        """reason -> events that the lines of this store never got, all nodes and sites."""
+        return {str(r[0]): int(r[1]) for r in self.rows(
+            "SELECT reason, SUM(events) FROM %stally_gap GROUP BY reason" % self.prefix)}
 
 
 def Maria(db, prefix="", name="mariadb"):
@@ -442,6 +450,12 @@ def compare_rollups(store, rows):
         equal(here, dict(names), "%s: rollup names of grain %d" % (store.name, grain))
 
 
+def compare_gaps(store):
+    """What was lost is there by reason too."""
+    equal(sum(n for reason, n in store.gaps().items() if reason != "before"), store.ledger()[2],
+          "%s: tally_gap's sum is tally_ledger's lost" % store.name)
+
+
 def compare_ledger(d, stores):
     status, ledger = d.json("GET", "/v1/ledger")
     equal(status, 200, "ledger")
@@ -460,12 +474,19 @@ def compare_answers(d, rows):
     check(visitors > 500 or got[1] == visitors, "visitors as answered: %r of %d" % (got[1], visitors))
 
 
-def verify(*args, **named):
-    """As compare_all(); what it finds is raised as Wrong."""
+@contextlib.contextmanager
+def seen():
+    """What is found within is raised as Wrong."""
     try:
-        compare_all(*args, **named)
+        yield
     except Failed as why:
         raise Wrong(str(why))
+
+
+def verify(*args, **named):
+    """As compare_all(); what it finds is raised as Wrong."""
+    with seen():
+        compare_all(*args, **named)
 
 
 def compare_all(d, loads, stores, fig, redis=None, answers=True, same=True):
@@ -490,6 +511,7 @@ def compare_all(d, loads, stores, fig, redis=None, answers=True, same=True):
                   "events in %s and in %s" % (store.name, stores[0].name))
         if store.letters:
             compare_rollups(store, rows)
+            compare_gaps(store)
             if fig.lost == 0 and fig.duplicates == 0:
                 equal(store.ledger()[:2], (len(rows), len(store.dead_ids())), "%s: its own account" % store.name)
     judge_now(fig)
