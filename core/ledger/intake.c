@@ -205,7 +205,8 @@ static uint64_t held_by(const struct ledger *l, const struct ledger_line *line)
 static const struct ledger_line *line_past_quota(const struct ledger *l)
 {
 	for (const struct ledger_line *line = l->lines; line; line = line->next)
-		if (!MUTANT("quota_ignored") && !line->skips && line->most != UINT64_MAX && held_by(l, line) > line->most)
+		if (!MUTANT("quota_ignored") && !line->skips && line->most != UINT64_MAX &&
+			held_by(l, line) > line->most)
 			return line;
 	return NULL;
 }
@@ -289,15 +290,17 @@ void intake_flush_carried(struct ledger *l)
 }
 
 /* A last record that calls all before it synced: without one a later start takes what broke at the end since for a torn
- * tail. Nobody waits for it. */
+ * tail. It is a checkpoint, so that the events in what breaks are counted. Nobody waits for it. */
 void intake_end(struct ledger *l)
 {
 	struct spool_record rec;
 	if (!has_started(l) || atomic_load(&l->trouble) || spool_durable(l->spool) != intake_written_end(l))
 		return;
-	if (spool_reserve(l->spool, 0, 1))
+	struct tally_str counts = terms_encode(l->appended, &l->arena);
+	if (spool_reserve(l->spool, counts.len, 1))
 		return;
-	spool_append(l->spool, SPOOL_TIME, l->time_us, NULL, 0, &rec);
+	struct iovec iov = { (void *)(uintptr_t)counts.ptr, counts.len };
+	spool_append(l->spool, SPOOL_CHECKPOINT, l->time_us, &iov, 1, &rec);
 	if (spool_write(l->spool) || spool_sync(l->spool, rec.end))
 		log_warn("ledger", "the last record of this run could not be written");
 }

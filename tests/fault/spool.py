@@ -93,6 +93,12 @@ def broken(scene, fig):
     fig.note, fig.lost = "%d lost, counted as damaged" % fig.lost, 0
 
 
+@row("5e", "bytes broken in the last segment, after an orderly end")
+def broken_last(scene, fig):
+    damaged(scene, fig, last=True)
+    fig.note, fig.lost = "%d lost, counted as damaged" % fig.lost, 0
+
+
 # ---- calls that fail ----
 
 def failing(scene, fig, faults, seams, **load_options):

@@ -8,6 +8,7 @@ import struct
 
 from rig import Load, Sqlite, check, conf, equal, seen, sqlite, verify, wait_for
 
+HEAD = 4096
 SEGMENT = "{ segment: 64KiB, max: 1GiB, keep_free: 0%, retain: 1h }"
 
 
@@ -30,12 +31,19 @@ def live_segments(d):
     return [path for _, path in sorted(found)]
 
 
+def written(path):
+    """Bytes of records."""
+    with open(path, "rb") as f:
+        return len(f.read().rstrip(b"\0")) - HEAD
+
+
 def break_bytes(path, share, n=64):
-    """n bytes at that share of the file are not what they were."""
+    """n bytes at that share of the segment's records are not what they were."""
+    at = HEAD + int(written(path) * share)
     with open(path, "r+b") as f:
-        f.seek(int(os.path.getsize(path) * share))
+        f.seek(at)
         old = f.read(n)
-        f.seek(-len(old), 1)
+        f.seek(at)
         f.write(bytes(b ^ 0xa5 for b in old))
 
 
@@ -44,9 +52,9 @@ def account(d, line):
     return site, site["sinks"][line]
 
 
-def damaged(scene, fig, env=None):
-    """What waits in the spool for a store that is away is damaged on the disk while the daemon is stopped, in a segment that others
-    follow. Exactly the events of the records that were hit are lost; /v1/ledger says how many, by name, and balances; the rest is stored once,
+def damaged(scene, fig, env=None, last=False):
+    """What waits in the spool for a store that is away is damaged on the disk while the daemon is stopped, in segments that others
+    follow, after a kill; or in the last one, after an orderly end. Exactly the events of the records that were hit are lost; /v1/ledger says how many, by name, and balances; the rest is stored once,
     also after kill -9."""
     d = scene.tallyd(conf(sqlite(extra="busy_timeout: 50ms"), spool=SEGMENT), env=env)
     loads = [Load(d).start()]
@@ -58,8 +66,13 @@ def damaged(scene, fig, env=None):
     loads.append(Load(d, batches=3, fill=300).start())
     wait_for("six more segments", lambda: len(live_segments(d)) >= before + 6, 60)
     loads[-1].stop()
-    d.kill()
-    for i, share in ((before + 1, 0.3), (before + 3, 0.6)):
+    while last and not 16384 < written(live_segments(d)[-1]) < 49152:
+        loads[-1].deliver(loads[-1].events(4))
+    if last:
+        d.stop()
+    else:
+        d.kill()
+    for i, share in ((-1, 0.5),) if last else ((before + 1, 0.3), (before + 3, 0.6)):
         break_bytes(live_segments(d)[i], share)
         fig.fired += 1
     db.close()
