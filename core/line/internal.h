@@ -98,7 +98,8 @@ struct line {
 	struct table
 		lapped; /* under lock: site -> taken before lapped_at, the oldest kept, when that was behind the cursor */
 	uint64_t lapped_at;
-	uint64_t furthest; /* the store's position at its highest, in this run */
+	uint64_t furthest; /* the store's last position; of a line that skips also that of the run before, as noted */
+	uint64_t noted;    /* what data_dir/seen-LINE says */
 	struct table dead; /* what the ledger knows as dead of ours: lsn and idx -> const struct ledger_dead */
 	const struct ledger_dead *dead_seen;
 	struct funeral funeral;
@@ -170,6 +171,10 @@ void gap_rows(struct line *l, struct batch *b);
 void gap_meter(struct line *l, const struct batch *b);
 void gap_look(struct line *l);
 void batch_add_gap(struct line *l, struct batch *b, struct tally_str site, const char *reason, int64_t n);
+
+/* furthest.c */
+void furthest_load(struct line *l);
+void furthest_note(struct line *l);
 
 /* view.c: shows the present moment to other threads; `stored` (may be NULL) moves from in hand to stored in the same
  * moment. */

@@ -38,6 +38,7 @@ static void tell_ledger(struct line *l)
 	struct ship_stats st;
 	ship_stats(l->ship, &st);
 	gap_look(l);
+	furthest_note(l);
 	if (known) {
 		atomic_store(&l->entry.needed, l->position.lsn);
 		atomic_store(&l->entry.done, idle ? l->cursor : l->position.lsn);
@@ -89,7 +90,7 @@ static void keep_meta(struct line *l, const struct meta *m)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* A store that was further in this run has gone back by itself; otherwise a line that skips was skipped. */
+/* A store that was further has gone back by itself; otherwise a line that skips was skipped. */
 static enum line_gap gap_at(const struct line *l, struct tally_position pos, uint64_t oldest)
 {
 	if (pos.lsn == 0 && pos.mark == 0)
@@ -371,9 +372,11 @@ static bool may_end(const struct line *l)
 static void *line_main(void *arg)
 {
 	struct line *l = arg;
+	furthest_load(l);
 	ask(l);
 	while (!may_end(l))
 		step(l);
+	furthest_note(l);
 	return NULL;
 }
 

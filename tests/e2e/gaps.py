@@ -153,8 +153,8 @@ def skip(scene):
     d.stop()
 
 
-def too_old(scene):
-    d = scene.tallyd(CONF % (MAIN % "flush: 21ms").replace("flush: 20ms, ", "") , "old")
+def too_old(scene, name, policy):
+    d = scene.tallyd(CONF % (MAIN % policy), name)
     s = Sender(d)
     s.send()
     d.flush()
@@ -179,7 +179,7 @@ def too_old(scene):
     d.start()
     whole(d, s.acked, True, "store_too_old")
     told(d, n, "store_too_old")
-    print("a store put back behind the spool: %d of %d counted as lost" % (n, len(s.acked)))
+    print("a store put back behind the spool (%s): %d of %d counted as too old" % (policy, n, len(s.acked)))
     d.stop()
 
 
@@ -264,7 +264,8 @@ def main(scene):
     one_database(scene)
     refuse(scene)
     skip(scene)
-    too_old(scene)
+    too_old(scene, "old", "spool_max: 50%")
+    too_old(scene, "old-skip", "spool_max: 50%, when_spool_full: skip")
     lines_come_and_go(scene)
     rename(scene)
 

@@ -242,6 +242,33 @@ def share_skipped(scene, env):
     d.stop()
 
 
+def put_back(scene, env):
+    """The store of a line that skips is put back to an old copy while tallyd is stopped: that is no skip."""
+    fig = Figures()
+    d = scene.tallyd(at_share("skip"), env=env)
+    loads = [Load(d).run_for(0.2)]
+    d.flush()
+    d.stop()
+    store = os.path.join(d.data, "tally.db")
+    shutil.copy(store, store + ".old")
+    d.start()
+    loads.append(Load(d, batches=3, fill=900).start())
+    wait_for("the spool to let go", lambda: spool_of(d)["begin"] > 1 << 20)
+    loads[-1].stop()
+    d.flush()
+    d.stop()
+    os.rename(store + ".old", store)
+    for end in ("-wal", "-shm"):
+        if os.path.exists(store + end):
+            os.remove(store + end)
+    d.start()
+    fig.allowed_lost = sum(len(load.acked) for load in loads)
+    verify(d, loads, [Sqlite(d)], fig)
+    with seen():
+        equal(account(d, "near")[1]["lost"], {"store_too_old": fig.lost}, "lost by reason")
+    d.stop()
+
+
 def watched(scene, env):
     """/v1/ledger is read again and again while batches are on their way; it balances each time."""
     d = scene.tallyd(conf(sqlite()), env=dict(env, TALLY_FAULT="sqlite.commit:1+:stall=20"))
@@ -312,6 +339,7 @@ MUTANTS = [
     ("skip_uncounted", share_skipped),  # a line is skipped forward and nobody counts
     ("gap_misnamed", share_skipped),    # what was skipped is said to be the store's fault
     ("gap_unnamed", share_skipped),     # a loss is in tally_ledger, its reason in no row of tally_gap
+    ("furthest_forgotten", put_back),   # after a restart nobody knows how far the store was
     ("damage_uncounted", spool_damaged),    # damaged records are passed by and nobody counts
     ("adopt_counts_left", adopted),     # a renamed line takes its position with it and leaves its counts
     ("step_uncapped", clock_leapt),     # a leap of the clock makes dedup forget at once
