@@ -8,7 +8,6 @@
 #include "ship/host.h"
 #include "ship/meta.h"
 
-#define TIMEOUT_US (60 * INT64_C(1000000))
 #define OWN "table/"
 
 struct looking {
@@ -51,7 +50,7 @@ static int keep_nothing(void *arg, const struct tally_cell *c)
 
 static int ask(struct looking *l, const char *sql, uint32_t type, tally_row_fn fn)
 {
-	struct tally_statement st = { .sql = sql, .column_types = &type, .ncolumns = 1, .timeout_us = TIMEOUT_US };
+	struct tally_statement st = { .sql = sql, .column_types = &type, .ncolumns = 1 };
 	return l->in->sink->read(l->reader, &st, fn, l);
 }
 
