@@ -258,7 +258,6 @@ static void add_ledger_rows(struct line *l, struct batch *b)
 
 void batch_add_gap(struct line *l, struct batch *b, struct tally_str site, const char *reason, int64_t n)
 {
-	enum { GC_NODE, GC_LINE, GC_SITE, GC_REASON, GC_EVENTS, GC_LAST };
 	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_GAP]);
 	row[GC_LINE] = cell_text(str_of(l->opt.sink->name));
 	row[GC_SITE] = cell_text(site);

@@ -24,6 +24,9 @@ struct site_terms {
 /* Columns of tally_ledger. */
 enum ledger_column { LC_NODE, LC_LINE, LC_SITE, LC_STORED, LC_DEAD, LC_THINNED, LC_LOST, LC_DROPPED };
 
+/* Columns of tally_gap. */
+enum gap_column { GC_NODE, GC_LINE, GC_SITE, GC_REASON, GC_EVENTS, GC_LAST };
+
 /* A growing list of rows of one table; cells live in the batch's arena. */
 struct row_list {
 	const struct tally_table *table;

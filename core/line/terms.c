@@ -108,12 +108,19 @@ static int take_kept(void *arg, const struct tally_cell *c)
 	return 0;
 }
 
+/* And of tally_gap: from the site on as read_store() asks for them. */
+static int take_kept_gap(void *arg, const struct tally_cell *c)
+{
+	return take_gap(arg, c + GC_SITE);
+}
+
 static int read_any(struct line *l, struct table *out)
 {
 	const struct tally_sink *sink = ship_sink(l->ship);
 	if (sink->is_store)
 		return read_store(l, out);
-	return sink->kept ? sink->kept(ship_sink_self(l->ship), take_kept, out) : -ENODATA;
+	int rc = sink->kept ? sink->kept(ship_sink_self(l->ship), take_kept, out) : -ENODATA;
+	return rc == 0 && sink->kept_gaps ? sink->kept_gaps(ship_sink_self(l->ship), take_kept_gap, out) : rc;
 }
 
 void terms_load(struct line *l)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of tally_ledger, kept in memory and written with the position: what became of the events of each site. A sum
- * at its end stays there. */
+/* The rows of tally_ledger and of tally_gap, kept in memory and written with the position: what became of the events of
+ * each site. A sum at its end stays there. */
 #include "file.h"
 
 #include <errno.h>
@@ -109,6 +109,75 @@ int fs_counts_give(const struct fs_counts *c, const struct tally_table *t, const
 			else if (strcmp(t->columns[i].name, "line") == 0)
 				cells[i] = (struct tally_cell){ .v.ptr = line, .len = (uint32_t)strlen(line) };
 		}
+		rc = fn(arg, cells);
+	}
+	free(cells);
+	return rc;
+}
+
+/* ---- gaps: the same table, by reason and site ---- */
+
+bool fs_gaps_are_of(const struct tally_table *t)
+{
+	return strcmp(t->name, "tally_gap") == 0;
+}
+
+static uint32_t column(const struct tally_table *t, const char *name)
+{
+	uint32_t i = 0;
+	while (i < t->ncolumns && strcmp(t->columns[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static int gap_add(struct fs_counts *c, const struct tally_table *t, const struct tally_cell *cells)
+{
+	const struct tally_cell *site = &cells[column(t, "site")], *reason = &cells[column(t, "reason")];
+	int64_t last = cells[column(t, "last")].v.i;
+	size_t len = (size_t)reason->len + 1 + site->len;
+	char *key = malloc(len);
+	if (!key)
+		return -ENOMEM;
+	memcpy(key, reason->v.ptr, reason->len);
+	key[reason->len] = '\n';
+	memcpy(key + reason->len + 1, site->v.ptr, site->len);
+	struct fs_count *count = count_of(c, key, len);
+	free(key);
+	if (!count)
+		return -ENOMEM;
+	add(&count->n[0], cells[column(t, "events")].v.i);
+	count->n[1] = last > count->n[1] ? last : count->n[1];
+	return 0;
+}
+
+int fs_gaps_add(struct fs_counts *c, const struct tally_rows *rows)
+{
+	int rc = 0;
+	for (size_t r = 0; r < rows->n && rc == 0; r++)
+		rc = gap_add(c, rows->table, rows->cells + r * rows->table->ncolumns);
+	return rc;
+}
+
+static struct tally_cell cell_text(const char *p, size_t len)
+{
+	return (struct tally_cell){ .v.ptr = p, .len = (uint32_t)len };
+}
+
+int fs_gaps_give(const struct fs_counts *c, const struct tally_table *t, const char *line, tally_row_fn fn, void *arg)
+{
+	struct tally_cell *cells = calloc(t->ncolumns, sizeof *cells);
+	int rc = cells ? 0 : -ENOMEM;
+	for (size_t r = 0; r < c->n && rc == 0; r++) {
+		const struct fs_count *count = &c->rows[r];
+		const char *end = memchr(count->site, '\n', count->site_len);
+		if (!end)
+			continue;
+		size_t reason_len = (size_t)(end - count->site);
+		cells[column(t, "line")] = cell_text(line, strlen(line));
+		cells[column(t, "reason")] = cell_text(count->site, reason_len);
+		cells[column(t, "site")] = cell_text(end + 1, count->site_len - reason_len - 1);
+		cells[column(t, "events")] = (struct tally_cell){ .v.i = count->n[0] };
+		cells[column(t, "last")] = (struct tally_cell){ .v.i = count->n[1] };
 		rc = fn(arg, cells);
 	}
 	free(cells);

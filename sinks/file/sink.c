@@ -21,7 +21,7 @@ struct fs {
 	char owner[128];
 	int folder_fd, fd; /* -1 = not open */
 	struct fs_mark mark;
-	struct fs_counts counts; /* as the mark has them, and what the batch in hand adds */
+	struct fs_counts counts, gaps; /* as the mark has them, and what the batch in hand adds */
 	struct fs_text text;
 };
 
@@ -84,6 +84,7 @@ static void sink_close(void *self)
 	close_fd(&s->folder_fd);
 	fs_text_free(&s->text);
 	fs_counts_free(&s->counts);
+	fs_counts_free(&s->gaps);
 	free(s);
 }
 
@@ -129,7 +130,7 @@ static int open_file(struct fs *s, const char *name, uint64_t *length)
 
 static int replace_mark(struct fs *s, const struct fs_mark *m)
 {
-	int rc = fs_mark_write(s->mark_path, s->folder_fd, s->owner, m, &s->counts, s->host->seam);
+	int rc = fs_mark_write(s->mark_path, s->folder_fd, s->owner, m, &s->counts, &s->gaps, s->host->seam);
 	if (rc != 0)
 		return failed(s, "replacing the position beside", m->name, rc);
 	s->mark = *m;
@@ -199,7 +200,8 @@ static int sink_position(void *self, struct tally_position *out)
 	if (s->folder_fd < 0)
 		return failed(s, "opening the folder of", s->pattern, -errno);
 	fs_counts_free(&s->counts);
-	int rc = fs_mark_read(s->mark_path, s->owner, &s->mark, &s->counts);
+	fs_counts_free(&s->gaps);
+	int rc = fs_mark_read(s->mark_path, s->owner, &s->mark, &s->counts, &s->gaps);
 	if (rc == -EBADMSG)
 		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
 			"%s is not this node's and line's: move it and its files away, or set another path",
@@ -280,6 +282,8 @@ static int add_counts(struct fs *s, const struct tally_batch *b)
 	for (size_t i = 0; i < b->nrows && rc == 0 && s->mark.counted; i++)
 		if (fs_counts_are_of(b->rows[i].table))
 			rc = fs_counts_add(&s->counts, &b->rows[i]);
+		else if (fs_gaps_are_of(b->rows[i].table))
+			rc = fs_gaps_add(&s->gaps, &b->rows[i]);
 	return rc == 0 ? TALLY_SINK_OK : failed(s, "counting for", s->mark.name, rc);
 }
 
@@ -293,6 +297,17 @@ static int sink_kept(void *self, tally_row_fn fn, void *arg)
 	for (size_t i = 0; i < n; i++)
 		if (fs_counts_are_of(tables[i]))
 			return fs_counts_give(&s->counts, tables[i], s->host->line(s->in), fn, arg);
+	return -ENODATA;
+}
+
+static int sink_kept_gaps(void *self, tally_row_fn fn, void *arg)
+{
+	struct fs *s = self;
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	for (size_t i = 0; i < n && s->mark.counted; i++)
+		if (fs_gaps_are_of(tables[i]))
+			return fs_gaps_give(&s->gaps, tables[i], s->host->line(s->in), fn, arg);
 	return -ENODATA;
 }
 
@@ -328,4 +343,5 @@ const struct tally_sink tally_sink = {
 	.position = sink_position,
 	.write = sink_write,
 	.kept = sink_kept,
+	.kept_gaps = sink_kept_gaps,
 };

@@ -219,6 +219,50 @@ def lines_come_and_go(scene):
     d.stop()
 
 
+def tape_comes(scene):
+    """A file line that is younger than the events, and then bears another name: what was before it is known over restarts."""
+    one = MAIN % "prefix: ''"
+    d = scene.tallyd(CONF % one, "tape")
+    s = Sender(d)
+
+    def more(n):
+        for _ in range(n):
+            check(s.send(), "taken")
+            d.flush()
+        wait_for("the spool to let go", lambda: json.loads(d.tally("status", "--json"))["spool"]["begin"] > 0)
+
+    def young(line, path):
+        d.flush()
+        site, sink = account(d, line)
+        with open(os.path.join(d.data, path)) as f:
+            lines = [json.loads(text)["id"] for text in f]
+        equal(len(lines), len(set(lines)), "no event twice")
+        equal((sink["stored"], sink["before"]), (len(lines), len(s.acked) - len(lines)), "stored, before")
+        equal((sink["lost"], sink["in_flight"], sink.get("balance")), ({}, 0, 0), "lost, in flight, balance")
+        return sink["before"]
+
+    more(40)
+    told = []
+    for line in ("tape", "roll"):
+        d.stop()
+        d.configure(CONF % (one + ", file: { name: %s, path: %s.ndjson, flush: 20ms }" % (line, line)))
+        d.start()
+        s.send()
+        n = young(line, line + ".ndjson")
+        check(n > 0, "events were taken before it")
+        d.kill()
+        d.start()
+        equal(young(line, line + ".ndjson"), n, "before, after kill -9")
+        s.send()
+        d.stop()
+        d.start()
+        equal(young(line, line + ".ndjson"), n, "before, after a stop")
+        told.append(n)
+        more(40)
+    print("a file line added (%d before it) and renamed (%d before it): the account balances over restarts" % tuple(told))
+    d.stop()
+
+
 def rename(scene):
     d = scene.tallyd(CONF % (MAIN % "prefix: ''"), "rename")
     s = Sender(d)
@@ -267,6 +311,7 @@ def main(scene):
     too_old(scene, "old", "spool_max: 50%")
     too_old(scene, "old-skip", "spool_max: 50%, when_spool_full: skip")
     lines_come_and_go(scene)
+    tape_comes(scene)
     rename(scene)
 
 

@@ -366,6 +366,80 @@ static void test_an_old_position_is_read(void **state)
 	shop_close(s);
 }
 
+/* ---- what a line never got ---- */
+
+#define GAP (&s->schema->fixed[SCHEMA_GAP])
+
+static void gap(struct shop *s, const char *site, const char *reason, int64_t events, int64_t last)
+{
+	struct tally_cell *c = arena_zalloc(&s->arena, GAP->ncolumns * sizeof *c);
+	*cell_of(c, 0, GAP, "line") = text("main");
+	*cell_of(c, 0, GAP, "site") = text(site);
+	*cell_of(c, 0, GAP, "reason") = text(reason);
+	*cell_of(c, 0, GAP, "events") = number(events);
+	*cell_of(c, 0, GAP, "last") = number(last);
+	shop_must_write(s, GAP, c, 1);
+}
+
+static int say_gap(void *arg, const struct tally_cell *c)
+{
+	struct kept *k = arg;
+	struct shop *s = k->shop;
+	struct tally_cell *row = (struct tally_cell *)(uintptr_t)c;
+	struct tally_cell *site = cell_of(row, 0, GAP, "site"), *reason = cell_of(row, 0, GAP, "reason");
+	size_t n = strlen(k->said);
+	assert_int_equal(cell_of(row, 0, GAP, "line")->len, 4);
+	snprintf(k->said + n, sizeof k->said - n, "%.*s %.*s %lld %lld;", (int)site->len, site->v.ptr, (int)reason->len,
+		reason->v.ptr, (long long)cell_of(row, 0, GAP, "events")->v.i,
+		(long long)cell_of(row, 0, GAP, "last")->v.i);
+	return 0;
+}
+
+static void expect_gaps(struct shop *s, const char *want)
+{
+	struct kept k = { .shop = s };
+	assert_int_equal(s->sink->kept_gaps(s->in->self, say_gap, &k), 0);
+	assert_string_equal(k.said, want);
+}
+
+static void test_gaps_are_kept_with_the_position(void **state)
+{
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	expect_gaps(s, "");
+	gap(s, "a b%\nc", "before", 3, 30);
+	gap(s, "", "skipped", 2, 10);
+	gap(s, "a b%\nc", "skipped", 1, 50);
+	gap(s, "a b%\nc", "skipped", 4, 40);
+	count(s, "shop.example", 7, 1);
+	shop_close(s);
+	s = shop_open(NODE_A, "main", "");
+	expect_kept(s, "shop.example 7 1 0 0 1;");
+	expect_gaps(s, "a b%\nc before 3 30; skipped 2 10;a b%\nc skipped 5 50;");
+	shop_close(s);
+}
+
+/* As it was written before gaps were kept: its counts go on, gaps from then on. */
+static void test_a_position_without_gaps_is_read(void **state)
+{
+	(void)state;
+	wipe();
+	FILE *f = fopen(path_of(".main.position"), "w");
+	fputs("tally-position 2 " NODE_A "/main 128 77 0 - 1\n5 1 0 9 0 shop.example\n0b4fde3e3fcce2b5\n", f);
+	fclose(f);
+	struct shop *s = shop_open(NODE_A, "main", "");
+	assert_true(s->at.lsn == 128 && s->at.mark == 77);
+	expect_kept(s, "shop.example 5 1 0 9 0;");
+	expect_gaps(s, "");
+	gap(s, "shop.example", "before", 4, 1);
+	shop_close(s);
+	s = shop_open(NODE_A, "main", "");
+	expect_kept(s, "shop.example 5 1 0 9 0;");
+	expect_gaps(s, "shop.example before 4 1;");
+	shop_close(s);
+}
+
 static void expect_failure(struct shop *s, const char *spec, int class)
 {
 	assert_int_equal(seam_arm(spec), 0);
@@ -533,6 +607,8 @@ int main(void)
 		cmocka_unit_test(test_kills_double_nothing_and_lose_nothing),
 		cmocka_unit_test(test_counts_are_kept_with_the_position),
 		cmocka_unit_test(test_an_old_position_is_read),
+		cmocka_unit_test(test_gaps_are_kept_with_the_position),
+		cmocka_unit_test(test_a_position_without_gaps_is_read),
 		cmocka_unit_test(test_every_refusal_of_the_disk_has_its_class),
 		cmocka_unit_test(test_failures_double_nothing_and_lose_nothing),
 		cmocka_unit_test(test_names_turn_with_the_clock),

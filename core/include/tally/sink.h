@@ -254,6 +254,10 @@ struct tally_sink {
 	 * beginning, or what fn returned. Called after a position() that was OK, while neither it nor write() runs. NULL =
 	 * it keeps none. */
 	int (*kept)(void *self, tally_row_fn fn, void *arg);
+
+	/* The same for table tally_gap: called after kept(). NULL = it keeps none, and what the line never got is told until
+	 * the next start. */
+	int (*kept_gaps)(void *self, tally_row_fn fn, void *arg);
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI
