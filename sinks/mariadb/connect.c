@@ -67,6 +67,20 @@ static int said(MYSQL *db, char words[MD_WORDS])
 	return (int)mysql_errno(db);
 }
 
+#define SERVER_LEAST 100500
+
+/* A server that is no MariaDB, or an old one, is told by its greeting: it is sent nothing. 0 or a code. */
+static int check_server(MYSQL *db, const struct md_host *h, char words[MD_WORDS])
+{
+	unsigned long capabilities = 0;
+	mariadb_get_infov(db, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities);
+	if (mariadb_connection(db) && (capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) &&
+		mysql_get_server_version(db) >= SERVER_LEAST)
+		return 0;
+	snprintf(words, MD_WORDS, "%.80s:%u says it is %.80s", h->host, h->port, mysql_get_server_info(db));
+	return ER_NOT_SUPPORTED_YET;
+}
+
 static int set_up(MYSQL *db, bool reader, char words[MD_WORDS])
 {
 	for (const char *const *sql = reader ? reader_session : writer_session; *sql; sql++)
@@ -100,6 +114,8 @@ int md_connect(const struct md *s, unsigned host, unsigned reader_s, MYSQL **out
 		    CLIENT_FOUND_ROWS))
 		code = said(db, words);
 	else
+		code = check_server(db, h, words);
+	if (code == 0)
 		code = set_up(db, reader_s != 0, words);
 	if (code != 0) {
 		mysql_close(db);
@@ -124,13 +140,8 @@ int64_t md_variable(MYSQL *db, const char *name)
 
 /* ---- the writer's ---- */
 
-static int check_server(struct md *s)
+static int ask_packet(struct md *s)
 {
-	unsigned long capabilities = 0;
-	mariadb_get_infov(s->db, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities);
-	if (!mariadb_connection(s->db) || !(capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)))
-		return s->host->fail(s->in, TALLY_SINK_STOP, 0, "%s is no MariaDB of 10.5 or later (it says %s)",
-			s->address.hosts[s->chosen].host, mysql_get_server_info(s->db));
 	int64_t packet = md_variable(s->db, "max_allowed_packet");
 	s->packet_bytes = packet > 0 ? (size_t)packet : 1 << 20;
 	return TALLY_SINK_OK;
@@ -152,7 +163,7 @@ int md_open(struct md *s)
 			s->address.hosts[host].port);
 	s->chosen = host;
 	s->asked_us = 0;
-	return check_server(s);
+	return ask_packet(s);
 }
 
 void md_close(struct md *s)

@@ -66,6 +66,7 @@ static const struct {
 	{ ER_NO_DEFAULT_FOR_FIELD, TALLY_SINK_STOP, "a column was added: give it a default" },
 	{ ER_NO_SUCH_TABLE, TALLY_SINK_STOP, "restore it from a backup" },
 	{ ER_NET_PACKET_TOO_LARGE, TALLY_SINK_STOP, "raise max_allowed_packet" },
+	{ ER_NOT_SUPPORTED_YET, TALLY_SINK_STOP, "a MariaDB of 10.5 or later is needed" },
 	{ ER_UNKNOWN_COLLATION, TALLY_SINK_STOP, "a MariaDB of 10.5 or later is needed" },
 	{ ER_UNKNOWN_CHARACTER_SET, TALLY_SINK_STOP, "a MariaDB of 10.5 or later is needed" },
 	{ ER_BINLOG_STMT_MODE_AND_ROW_ENGINE, TALLY_SINK_STOP, "set binlog_format to MIXED or ROW" },

@@ -16,7 +16,7 @@ fault_modules = \
 	tests/fault/steps_redis.py \
 	tests/fault/steps_sinks.py
 
-EXTRA_DIST += tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
+EXTRA_DIST += tests/fault/lib/damage.py tests/fault/lib/greeter.py tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
 dist_check_SCRIPTS += $(fault_modules)
 
 # The mutants: tallyd once more, with bugs that TALLY_MUTANT chooses from; see core/base/seam.h. What has a MUTANT() in it is

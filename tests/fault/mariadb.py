@@ -12,6 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from greeter import Greeter  # noqa: E402
 from rig import (  # noqa: E402
     Load, Maria, Proxy, Sent, Sqlite, check, conf, equal, fired_in, full, main, maria, metric, restart, row, sqlite,
     verify, wait_for, wait_ready, writes_commit)
@@ -196,6 +197,32 @@ def read_only(scene, fig):
         fig.fired += 1
     equal(db.sql("SELECT COUNT(*) FROM tally_dead"), [["0"]], "dead letters")
     finish(scene, fig, d, load, [Maria(db)])
+
+
+@row("19v", "no MariaDB at all, or one that is too old; then the right one")
+def wrong_server(scene, fig):
+    db = scene.mariadb()
+    for version, extensions in (("8.0.36", 0), ("5.5.5-10.4.32-MariaDB-log", 0x1f)):
+        server = Greeter(version, extensions)
+        d = scene.tallyd(conf(maria(server.port, extra=PATIENT), sqlite()), "wrong-" + version)
+        load = Load(d).start()
+        load.wait_acked(300)
+        want = "127.0.0.1:%d says it is %s" % (server.port, version.replace("5.5.5-", ""))
+        wait_for("/readyz to name it", lambda: want in d.request("GET", "/readyz")[2].decode())
+        status, _, text = d.request("GET", "/readyz")
+        check(status == 503 and b"MariaDB of 10.5 or later is needed" in text, "the remedy: %d %r" % (status, text))
+        check(retries(d, **{"class": "stop"}) > 0, "class stop")
+        equal(server.said, [], "statements that it was sent")
+        load.wait_acked(300)
+        check(server.greeted < 20, "%d connections" % server.greeted)
+        (site,) = d.json("GET", "/v1/ledger")[1]["sites"]
+        equal([site["sinks"]["main"][k] for k in ("stored", "dead", "lost")], [0, 0, {}], "nothing is laid aside")
+        fig.fired += server.greeted
+        server.real = db.port
+        d.tally("flush", ok=(0, 1))     # ends the wait
+        finish(scene, fig, d, load, [Maria(db), Sqlite(d)])
+        db.sql("DROP DATABASE tally; CREATE DATABASE tally CHARACTER SET utf8mb4", database="mysql")
+        server.close()
 
 
 @row("20", "max_allowed_packet becomes 64 KiB under way")

@@ -84,6 +84,7 @@ static const struct {
 	{ 1364, STOP },
 	{ 1146, STOP },
 	{ 1153, STOP },
+	{ 1235, STOP },
 	{ 1273, STOP },
 	{ 1115, STOP },
 	{ 1665, STOP },
