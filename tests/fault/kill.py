@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Row 1: kill -9 of tallyd (one time in five TERM, which must exit 0) at random moments under mixed load: HTTP senders
 that try again with the same ids, and a producer that pushes to a Redis list. 200 times on each store in full, 10 in short;
-TALLY_KILLS says otherwise."""
+TALLY_KILLS says otherwise. And the daemon frozen under load."""
 
 import os
 import random
+import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from rig import Lines, Load, Maria, Sqlite, conf, file_sink, full, main, maria, row, sqlite, verify  # noqa: E402
+from rig import (  # noqa: E402
+    Lines, Load, Maria, Sqlite, conf, file_sink, full, main, maria, row, sqlite, verify, wait_ready)
 
 
 def storm(d, load, fig):
@@ -49,6 +51,25 @@ def kill_mariadb(scene, fig):
     load = Load(d, redis, batches=3).start()
     storm(d, load, fig)
     verify(d, [load], [Maria(db)], fig, redis)
+    d.stop()
+
+
+@row("1f", "frozen and thawed under load, MariaDB and SQLite")
+def frozen(scene, fig):
+    db = scene.mariadb()
+    d = scene.tallyd(conf(maria(db.port), sqlite()))
+    load = Load(d, timeout=1.0).start()
+    for seconds in (1.5, 12) if full() else (1.5, 0.3, 1.5):   # the server ends the session that holds a transaction after 10 s
+        load.wait_acked(100)
+        d.process.child.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        d.process.child.send_signal(signal.SIGCONT)
+        fig.fired += 1
+    load.wait_acked(100)
+    load.stop()
+    fig.recovery_s = wait_ready(d)
+    fig.note = "%d without an answer" % load.broken
+    verify(d, [load], [Maria(db), Sqlite(d)], fig)
     d.stop()
 
 
