@@ -67,12 +67,13 @@ static void ask(struct line *l)
 	ship_ask_position(l->ship);
 }
 
+/* Assumes: the ship lies idle; what it would report of a batch nobody could take. */
 static void stop(struct line *l, const char *why)
 {
+	MUST(!l->flying);
 	set_trouble(l, why);
 	l->state = LINE_STOPPED;
 	l->ask_at_us = clock_mono_us() + ASK_AGAIN_US;
-	l->flying = NULL;
 	tell_ledger(l);
 }
 
@@ -301,7 +302,7 @@ static bool read_one(struct line *l)
 	}
 	if (rc == -ESTALE && l->entry.skips)
 		l->behind = true; /* what is in hand is sent first */
-	else if (rc < 0)
+	else if (rc < 0 && !l->flying) /* else what became of that batch is heard first; until then it is tried again */
 		stop(l, "the spool cannot be read; see the log and `tally spool check`");
 	return false;
 }

@@ -209,6 +209,26 @@ class Locked:
         self.db.close()
 
 
+@row("10b", "reads fail while a batch is on its way")
+def read_eio(scene, fig):
+    """The line reads ahead while its sink commits; a place that it cannot read must not make it forget that batch."""
+    pairs = ",".join("spool.read:%d:EIO,spool.read:%d:EIO" % (n, n + 1) for n in range(60, 180, 20))
+    d = scene.tallyd(conf(sqlite(), spool=SMALL), env={"TALLY_FAULT": "sqlite.commit:1+:stall=100," + pairs})
+    load = Load(d, batches=2, pause=0.01).start()
+
+    def all_failed():
+        d.flush()  # a line that cannot read asks again in 30 s, or at once if it is told to
+        return fired_in(d, "spool.read") >= 12
+    wait_for("the reads to fail", all_failed, 60)
+    load.wait_acked(100)
+    load.stop()
+    fig.fired = fired_in(d, "spool.read")
+    d.flush()
+    fig.recovery_s = wait_ready(d)
+    verify(d, [load], [Sqlite(d)], fig)
+    d.stop()
+
+
 def on_small_disk(scene, mib, body):
     disk = SmallDisk(scene.path("tallyd.data"), mib)
     try:
