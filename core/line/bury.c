@@ -70,15 +70,16 @@ void bury_begin(struct line *l, const struct ship_report *rep)
 	bury_one(l);
 }
 
-bool bury_step(struct line *l)
+int bury_step(struct line *l)
 {
 	struct funeral *f = &l->funeral;
 	if (!atomic_load(&f->answered))
-		return false;
-	if (f->request.rc == 0)
-		f->done++;
-	if (f->request.rc != 0 || f->done == f->n)
-		return true;
+		return 0;
+	if (f->request.rc != 0)
+		return f->request.rc;
+	ship_buried(l->ship);
+	if (++f->done == f->n)
+		return 1;
 	bury_one(l);
-	return false;
+	return 0;
 }

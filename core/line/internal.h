@@ -153,8 +153,8 @@ void letters_committed(struct line *l, const struct batch *b); /* lock held */
 
 /* bury.c: refused rows become dead letters; then the line starts over. */
 void bury_begin(struct line *l, const struct ship_report *rep);
-/* False: nothing has changed. True: all are buried, or cannot be. */
-bool bury_step(struct line *l);
+/* 0: it goes on. 1: all are buried. -errno: one cannot be, and the rest was not tried. */
+must_check int bury_step(struct line *l);
 
 /* horizon.c */
 int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);

@@ -15,6 +15,7 @@
 
 #define IDLE_US 500000
 #define ASK_AGAIN_US 30000000 /* a line that stopped looks again after this */
+#define AGAIN_US 1000000      /* and after this where it is not for an operator to end it */
 #define LOOK_US 5000000       /* a line that has nothing to store asks its store this often whether it stands still */
 
 /* ---- trouble: what stands, in words, for /readyz and the log ---- */
@@ -278,7 +279,7 @@ static bool take_letters(struct line *l)
 	if (letters_stage(l, &l->held) == 0)
 		return true;
 	stop(l, "the store does not tell which dead letters it has, so none is sent again; see the log");
-	l->ask_at_us = clock_mono_us() + 1000000;
+	l->ask_at_us = clock_mono_us() + AGAIN_US;
 	return false;
 }
 
@@ -340,13 +341,24 @@ static int64_t sleep_for(const struct line *l)
 	return left > 0 ? left : 1;
 }
 
+static void bury(struct line *l)
+{
+	int rc = bury_step(l);
+	if (rc > 0)
+		ask(l);
+	if (rc >= 0)
+		return;
+	stop(l, "a refused event cannot be laid aside, since the spool takes nothing: look at the disk of data_dir");
+	l->ask_at_us = clock_mono_us() + AGAIN_US;
+}
+
 static void step(struct line *l)
 {
 	struct ship_report rep;
 	if (ship_report(l->ship, &rep))
 		take_report(l, &rep);
-	if (l->state == LINE_BURYING && bury_step(l))
-		ask(l);
+	if (l->state == LINE_BURYING)
+		bury(l);
 	if (l->state == LINE_STOPPED && (clock_mono_us() >= l->ask_at_us || atomic_exchange(&l->flush_now, false)))
 		ask(l);
 	if (!l->filling->dirty)

@@ -114,8 +114,6 @@ static void report_refused(struct ship *s, struct ship_report *out)
 	out->refused = s->refused = s->in->refusals.rows;
 	out->nrefused = s->in->refusals.n;
 	s->in->refusals = (struct ship_refusals){ 0 };
-	if (!s->letters) /* known as bad: that they are refused again tells nothing of the schema */
-		refusal_count(&s->recent, out->nrefused);
 }
 
 /* What failed may have been done all the same; what was refused was not. The first MOVED is news and no failure: it is

@@ -69,6 +69,13 @@ bool ship_report(struct ship *s, struct ship_report *out)
 	return true;
 }
 
+/* Letters are known as bad: that they are refused again tells nothing of the schema. */
+void ship_buried(struct ship *s)
+{
+	if (!s->letters)
+		refusal_count(&s->recent, 1);
+}
+
 void ship_on_report(struct ship *s, void (*fn)(void *arg), void *arg)
 {
 	s->on_report = fn;

@@ -64,6 +64,10 @@ void ship_send(struct ship *s, const struct tally_batch *batch, bool letters);
 /* [line] Takes the report if there is one. */
 bool ship_report(struct ship *s, struct ship_report *out);
 
+/* [line] One of the rows of a BAD_ROW report is a dead letter now, for good. What could not be laid aside is refused once
+ * more, and is no further bad row. Assumes: no job is under way. */
+void ship_buried(struct ship *s);
+
 /* Called from the ship's thread when a report is ready. */
 void ship_on_report(struct ship *s, void (*fn)(void *arg), void *arg);
 

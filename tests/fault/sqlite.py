@@ -6,6 +6,7 @@ rows, a changed table, counters near the end of their range."""
 import os
 import sqlite3
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from rig import (  # noqa: E402
@@ -93,6 +94,28 @@ def poison(scene, fig):
     sql(d, "DROP TRIGGER no_poison")
     fig.fired = 2
     finish(fig, d, load)
+
+
+@row("21d", "refused rows, and the spool takes no dead letter")
+def unburied(scene, fig):
+    """A letter that cannot be written down is tried again, and what is tried again is refused again: that is no more bad rows."""
+    d = scene.tallyd(conf(sqlite()), env={"TALLY_FAULT": "spool.write:3:EIO,spool.write:4:EIO,spool.write:5:EIO"})
+    wait_ready(d)
+    sql(d, "CREATE TRIGGER no_poison BEFORE INSERT ON tally_event WHEN NEW.name = 'poison' BEGIN SELECT RAISE(ABORT, 'no'); END")
+    load = Load(d)
+    events = load.events(20)
+    for e in events[:6]:
+        e["name"] = "poison"
+        load.sent[e["id"]] = Sent("poison", e["visitor"], e["value"])
+    load.deliver(events)
+    began = time.monotonic()
+    wait_for("six letters", lambda: sql(d, "SELECT COUNT(*) FROM tally_dead")[0][0] == 6, 20)
+    fig.recovery_s = time.monotonic() - began
+    fig.fired = fired_in(d, "spool.write")
+    check(retries(d, **{"class": "bad_row"}) < 20, "the store is asked again and again")
+    equal(retries(d, **{"class": "stop"}), 0, "stops")
+    verify(d, [load], [Sqlite(d)], fig)
+    d.stop()
 
 
 @row("22s", "a renamed table: stops, nothing dies, goes on when it is back")

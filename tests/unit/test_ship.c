@@ -341,8 +341,10 @@ static void test_one_in_a_hundred_may_be_bad(void **state)
 	struct ship_report r = send();
 	assert_int_equal(r.outcome, SHIP_BAD_ROW);
 	assert_int_equal(r.nrefused, 10);
-	for (size_t i = 0; i < 10; i++)
+	for (size_t i = 0; i < 10; i++) {
 		assert_int_equal(r.refused[i].row, 100 + i);
+		ship_buried(port.ship);
+	}
 	assert_int_equal(send().outcome, SHIP_STORED);
 	script.bad_rows = 11; /* 21 of 2010 */
 	script.at = port.batch.from;
@@ -350,6 +352,18 @@ static void test_one_in_a_hundred_may_be_bad(void **state)
 	assert_int_equal(stats().retries[TALLY_SINK_STOP], 1);
 	assert_int_equal(stats().retries[TALLY_SINK_BAD_ROW], 1);
 	assert_non_null(strstr(stats().error, "more than 1 %"));
+	come_home();
+}
+
+/* A row that could not be laid aside is refused again: that is not another one. */
+static void test_a_row_refused_again_counts_once(void **state)
+{
+	(void)state;
+	set_sail(&quick);
+	WRITES(TALLY_SINK_BAD_ROW, TALLY_SINK_BAD_ROW, TALLY_SINK_BAD_ROW);
+	script.bad_rows = 6;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(send().outcome, SHIP_BAD_ROW);
 	come_home();
 }
 
@@ -561,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_a_bad_row_is_named),
 		cmocka_unit_test(test_a_refused_rollup_row_stops),
 		cmocka_unit_test(test_one_in_a_hundred_may_be_bad),
+		cmocka_unit_test(test_a_row_refused_again_counts_once),
 		cmocka_unit_test(test_ten_bad_rows_of_few_are_buried),
 		cmocka_unit_test(test_the_sinks_own_explanation_is_kept),
 		cmocka_unit_test(test_trouble_lasts_until_a_commit),
