@@ -96,6 +96,7 @@ static void note_trouble(struct ledger *l, int rc)
 
 static void note_success(struct ledger *l)
 {
+	atomic_store(&l->full_line, (const char *)NULL);
 	if (atomic_exchange(&l->trouble, (const char *)NULL))
 		log_info("ledger", "the spool takes events again");
 }
@@ -258,10 +259,12 @@ void intake_process(struct ledger *l, struct group *g)
 		fate_refused(l, g, -EIO, "unknown_outcome");
 		return;
 	}
-	const struct ledger_line *past = g->first ? line_past_quota(l) : NULL;
+	const struct ledger_line *past = line_past_quota(l);
 	if (past) {
 		note_full(l, past);
 		note_trouble(l, -ENOSPC);
+	}
+	if (past && g->first) {
 		refuse_or_settle(l, g, -ENOSPC, "spool_full");
 		return;
 	}
@@ -272,7 +275,8 @@ void intake_process(struct ledger *l, struct group *g)
 		refuse_or_settle(l, g, rc, refusal_of(rc));
 		return;
 	}
-	note_success(l);
+	if (!past) /* that it takes counts is no room for events */
+		note_success(l);
 	fate_written(l, g);
 }
 

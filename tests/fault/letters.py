@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from rig import (  # noqa: E402
     Lines, Load, Maria, Sqlite, check, conf, equal, file_sink, full, main, maria, restart, row, sqlite, verify,
-    wait_dead, wait_for)
+    wait_dead, wait_for, wait_ready)
 
 ROUNDS = 12 if full() else 3
 SMALL = "{ max: 4MiB, segment: 64KiB, retain: 30s, retain_max: 64KiB, keep_free: 0% }"
@@ -165,6 +165,30 @@ def quota_refuse(scene, fig):
         fig.fired += 1
     load.stop()
     verify(d, [load], [Sqlite(d), Lines(os.path.join(d.data, "lines.ndjson"))], fig)
+    d.stop()
+
+
+@row("L4b", "a line at its share, nobody sends: said until it is over")
+def quota_quiet(scene, fig):
+    """Counts of what was refused are written all the while; that the spool takes these is no room for events."""
+    d = scene.tallyd(behind("near", "refuse"))
+    load = Load(d, batches=3, size=100).start()
+    load.wait_acked(100)
+    d.flush()
+    db = open_db(d)
+    db.execute("BEGIN IMMEDIATE")
+    wait_for("refusals", lambda: load.refused["503 spool_full"], 60)
+    load.stop()
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        text = d.request("GET", "/readyz")[2]
+        check(b"spool_full" in text and b"sink near" in text, "readyz: %r" % text)
+        fig.fired += 1
+        time.sleep(0.05)
+    db.close()
+    fig.recovery_s = wait_ready(d)
+    verify(d, [load], [Sqlite(d), Lines(os.path.join(d.data, "lines.ndjson"))], fig)
+    equal(d.process.tail(100000).count("the spool takes events again"), 1, "times that it was over")
     d.stop()
 
 
