@@ -97,6 +97,7 @@ struct line {
 	struct table taken; /* site -> taken before `position`, as an integer; lock held to change it */
 	bool taken_known;   /* it belongs to `position` */
 	bool jumped;        /* a record did not begin where the one before it ended: damage */
+	enum line_gap gone; /* what is missing since a segment before the oldest record kept held it */
 	bool behind;        /* what follows the cursor is gone from the spool */
 	struct table
 		lapped; /* under lock: site -> taken before lapped_at, the oldest kept, when that was behind the cursor */

@@ -116,8 +116,9 @@ static void begin_count(struct line *l, struct tally_position pos, bool oldest)
 	}
 	l->taken_known = true;
 	l->cursor = oldest ? st.begin : pos.lsn;
+	l->gone = gap_at(l, pos, st.begin);
 	if (oldest)
-		gap_at_start(l, gap_at(l, pos, st.begin), st.begin);
+		gap_at_start(l, l->gone, st.begin);
 }
 
 /* A line that skips holds nothing: the ledger alone says how far back it may read. */

@@ -157,12 +157,52 @@ static void count_taken(void *arg, struct tally_str site, enum term term, struct
 }
 
 /* What the record itself says was taken with it. */
-static void note_taken(struct line *l, const struct spool_record *rec)
+static void each_taken(const struct spool_record *rec,
+	void (*fn)(void *arg, struct tally_str site, enum term term, struct tally_str reason, int64_t n), void *arg)
 {
 	const char *p = rec->payload;
 	bool has = rec->type == SPOOL_EVENTS || rec->type == SPOOL_RELEASE;
 	if (has && rec->len >= 4 && rec->len - 4 >= get_u32(p))
-		(void)!terms_walk(p + 4, get_u32(p), count_taken, l->filling);
+		(void)!terms_walk(p + 4, get_u32(p), fn, arg);
+}
+
+/* ---- events that are not to be had ---- */
+
+struct missing {
+	struct batch *batch;
+	enum line_gap gap;
+	int64_t n;
+};
+
+static void count_missing(void *arg, struct tally_str site, enum term term, struct tally_str reason, int64_t n)
+{
+	struct missing *m = arg;
+	(void)reason;
+	if (term != TERM_TAKEN)
+		return;
+	batch_terms(m->batch, site)->gaps[m->gap] += n;
+	m->n += n;
+}
+
+/* A RELEASE may outlive the batch that it names: that lay in the segment before, and went with it. */
+static bool went_before(const struct line *l, const struct spool_record *rec)
+{
+	struct tally_str p = { rec->payload, rec->len };
+	struct spool_stats st;
+	spool_stats(ledger_spool(l->opt.ledger), &st);
+	return rec->type == SPOOL_RELEASE && skip_sized(&p) && p.len >= 8 && get_u64(p.ptr) < st.begin;
+}
+
+/* What the record took is lost to this line, and counted as such. */
+static void note_missing(struct line *l, const struct spool_record *rec)
+{
+	struct missing m = { l->filling, went_before(l, rec) ? l->gone : GAP_DAMAGED, 0 };
+	each_taken(rec, count_missing, &m);
+	if (m.n)
+		stage_note_begin(l, l->filling);
+	log_line(m.gap == GAP_BEFORE ? LOG_INFO : LOG_ERROR, "line",
+		"%s: the %lld events of the record at lsn %llu cannot be read; they are not in it (%s)", l->opt.sink->name,
+		(long long)m.n, (unsigned long long)rec->lsn, line_gap_name(m.gap));
 }
 
 void stage_record(struct line *l, const struct spool_record *rec)
@@ -172,10 +212,9 @@ void stage_record(struct line *l, const struct spool_record *rec)
 	l->jumped |= rec->lsn != l->cursor;
 	if (rec->type == SPOOL_CHECKPOINT)
 		gap_at_checkpoint(l, rec);
-	note_taken(l, rec);
+	each_taken(rec, count_taken, l->filling);
 	if (!open_events(l, rec, &es))
-		log_error("line", "%s: the record at lsn %llu cannot be read; it is skipped", l->opt.sink->name,
-			(unsigned long long)rec->lsn);
+		note_missing(l, rec);
 	else if (es.n)
 		stage_events(l, rec, &es);
 	l->filling->to = (struct tally_position){ rec->end, rec->mark };

@@ -10,13 +10,15 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from lists import ACKED, DEAD, Pusher, Stranger, daemon, drained, finish, plain, status, trouble  # noqa: E402
 from rig import (  # noqa: E402
-    LIST, SOURCE, Proxy, Redis, Sqlite, check, conf, equal, full, main, row, rss_kib, sqlite, verify, wait_for)
+    LIST, SOURCE, Load, Proxy, Redis, Sqlite, check, compare_ledger, conf, equal, full, main, program, row, rss_kib, sqlite,
+    verify, wait_for, wait_stored)
 
 
 # ---- strangers ----
@@ -274,6 +276,45 @@ def spool_full(scene, fig):
     drained(redis, d, 90)
     fig.recovery_s = time.monotonic() - began
     verify(d, [load], [Sqlite(d, path=db)], fig, redis)
+    d.stop()
+
+
+def cut_in_two(d):
+    """The spool's oldest record is a RELEASE whose batch went with the segment before."""
+    out = subprocess.run([program("tally"), "spool", "dump", "-d", d.data, "--json"], capture_output=True, text=True).stdout
+    records = [json.loads(text) for text in out.splitlines()]
+    begin = records[0]["lsn"]
+    return any(r["type"] == "RELEASE" and r["of"] < begin and r["taken"] for r in records)
+
+
+@row("R9b", "a line begins where a batch is gone and its RELEASE is not")
+def release_alone(scene, fig):
+    """What the batch held cannot be had any more, and is counted as what went before it."""
+    redis = scene.redis()
+    spool = "{ segment: 64KiB, max: 8MiB, retain: 0s }"
+    d = scene.tallyd(plain(conf(sqlite(), redis=redis.port, spool=spool)))
+    loads = []
+    while not fig.fired:
+        check(len(loads) < 60, "no segment began between a batch and its RELEASE")
+        loads.append(Load(d, redis, batches=1, pause=0).start())  # what comes over HTTP comes in between
+        loads[-1].wait_acked(1000)
+        loads[-1].stop()
+        drained(redis, d)
+        d.flush()
+        d.stop()
+        fig.fired += cut_in_two(d)
+        if not fig.fired:
+            d.start()
+    d.configure(plain(conf(sqlite(), sqlite("second", extra="prefix: b_"), redis=redis.port, spool=spool)))
+    d.start()
+    wait_stored(d)
+    (site,) = compare_ledger(d, [])["sites"]
+    second = site["sinks"]["second"]
+    check(second["before"] > 0 and second["stored"] > 0, "a new line: %r" % second)
+    equal(second["before"] + second["stored"], site["taken"], "before + stored")
+    equal(second["lost"], {}, "lost to a line that is new")
+    fig.note = "%d rounds until one did" % len(loads)
+    verify(d, loads, [Sqlite(d)], fig, redis)
     d.stop()
 
 
