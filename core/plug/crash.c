@@ -42,7 +42,7 @@ static _Thread_local struct {
 	uint64_t lsn;
 	int64_t time_us;
 	uint32_t idx;
-	bool has_stack;
+	bool has_event, has_stack;
 } here;
 
 /* ---- when it happens ---- */
@@ -64,9 +64,11 @@ static void write_down(void)
 {
 	char p[NOTE_BYTES] = { 0 };
 	put_u32(p, NOTE_MAGIC);
-	put_u32(p + 4, here.idx);
-	put_u64(p + 8, here.lsn);
-	put_u64(p + 16, (uint64_t)here.time_us);
+	if (here.has_event) {
+		put_u32(p + 4, here.idx);
+		put_u64(p + 8, here.lsn);
+		put_u64(p + 16, (uint64_t)here.time_us);
+	}
 	put_text(p + 24, here.hook, 24);
 	put_text(p + 48, here.in, 80);
 	say("plugin ");
@@ -178,6 +180,8 @@ static void read_all(void)
 	uint64_t at = 0;
 	for (; file_read("crash.read", fd, p, sizeof p, at) == sizeof p; at += sizeof p)
 		read_note(p);
+	if (ftruncate(fd, (off_t)at)) /* half a note would be the beginning of the next one */
+		log_warn("plug", "%s cannot be cut at its last whole note: %s", path, strerror(errno));
 	for (size_t i = 0; i < nnotes; i++)
 		tell(&notes[i]);
 }
@@ -241,13 +245,14 @@ void crash_about(uint64_t lsn, uint32_t idx, int64_t time_us)
 	here.time_us = time_us;
 }
 
-void crash_enter(const char *plugin, const char *hook)
+void crash_enter(const char *plugin, const char *hook, bool has_event)
 {
 	if (!here.has_stack) {
 		lend_stack();
 		here.has_stack = true;
 	}
 	here.hook = hook;
+	here.has_event = has_event;
 	here.in = plugin;
 }
 

@@ -10,6 +10,7 @@
 #ifndef PLUG_CRASH_H
 #define PLUG_CRASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/check.h"
@@ -26,8 +27,9 @@ void crash_forget(uint64_t lsn);
  * item idx of a pending record. lsn 0 = no event that will be seen again. */
 void crash_about(uint64_t lsn, uint32_t idx, int64_t time_us);
 
-/* [any thread] Around each call of a hook. plugin, hook: live as long as the call. */
-void crash_enter(const char *plugin, const char *hook);
+/* [any thread] Around each call of a hook. plugin, hook: live as long as the call. has_event: the hook is given the event
+ * of crash_about(); no event is to blame for any other. */
+void crash_enter(const char *plugin, const char *hook, bool has_event);
 void crash_leave(void);
 
 /* [any thread] The plugin on which this event is parked, or NULL. */

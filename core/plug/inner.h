@@ -190,7 +190,8 @@ static inline void plug_time_end(struct plug_timer *t, int64_t begun)
 /* Around every call of a hook: what it cost, and who it was if the process ends in it. */
 static inline int64_t plug_call_begin(struct tally_instance *in, enum plug_hook hook, uint32_t mask)
 {
-	crash_enter(in->stage->name, plug_hook_names[hook]);
+	bool has_event = hook == HOOK_EVENT || hook == HOOK_ADMIT || hook == HOOK_RECALL;
+	crash_enter(in->stage->name, plug_hook_names[hook], has_event);
 	return plug_time_begin(&in->timers[hook], mask);
 }
 
