@@ -161,8 +161,9 @@ must_check int bury_step(struct line *l);
 int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 void horizon_move(struct line *l, struct batch *b);
 
-/* terms.c: what the store says this line has stored so far. */
-void terms_load(struct line *l);
+/* terms.c: what the store says this line has stored so far. 0, or the -errno of a store that does not say: what is lost
+ * would be reckoned wrong, and into the store. A sink that is none may keep no counts. */
+must_check int terms_load(struct line *l);
 void terms_commit(struct line *l, const struct batch *b); /* lock held */
 void terms_free_table(struct table *t);
 

@@ -147,7 +147,11 @@ static void start_at(struct line *l, struct tally_position pos)
 		stop(l, words);
 		return;
 	}
-	terms_load(l);
+	if (terms_load(l)) {
+		stop(l, "what the store has counted cannot be read, and nothing is begun without it; see the log");
+		l->ask_at_us = clock_mono_us() + AGAIN_US;
+		return;
+	}
 	l->filling->from = l->filling->to = pos;
 	begin_count(l, pos, rc == -ESTALE || (pos.lsn == 0 && pos.mark == 0));
 	l->position = pos;

@@ -123,7 +123,7 @@ static int read_any(struct line *l, struct table *out)
 	return rc == 0 && sink->kept_gaps ? sink->kept_gaps(ship_sink_self(l->ship), take_kept_gap, out) : rc;
 }
 
-void terms_load(struct line *l)
+int terms_load(struct line *l)
 {
 	struct table fresh = { 0 };
 	int rc = read_any(l, &fresh);
@@ -136,6 +136,7 @@ void terms_load(struct line *l)
 	}
 	pthread_mutex_unlock(&l->lock);
 	terms_free_table(&fresh);
+	return ship_sink(l->ship)->is_store ? rc : 0;
 }
 
 /* A counter at its end stays there. */

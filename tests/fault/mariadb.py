@@ -349,6 +349,31 @@ def outages(scene, fig):
     d.stop()
 
 
+@row("23r", "at a start the counts of the store cannot be read")
+def counts_unread(scene, fig):
+    """What is lost and what balances is reckoned from them: a line that does not know them does not begin."""
+    db, proxy, d, load = scene_of(scene)
+    load.wait_acked(200)
+    load.stop()
+    d.flush()
+    d.stop()
+    rule = proxy.on(b"`tally_ledger` l JOIN", "lose", times=2)
+    d.start()
+    wait_for("the question to be lost", lambda: rule.times == 0, 30)
+    began = time.monotonic()
+    more = Load(d).start()
+    more.wait_acked(100)
+    more.stop()
+    fig.recovery_s = wait_ready(d)
+    d.flush()
+    fig.recovery_s = time.monotonic() - began
+    fig.fired = proxy.fired
+    (site,) = d.json("GET", "/v1/ledger")[1]["sites"]
+    equal(site["sinks"]["main"].get("balance"), 0, "balance of a store whose counts are known: %r" % site)
+    verify(d, [load, more], [Maria(db)], fig)
+    d.stop()
+
+
 @row("24", "prepared statements lost between two executes")
 def statements_lost(scene, fig):
     db, proxy, d, load = scene_of(scene, env={"TALLY_FAULT": "mariadb.rows:40:stall=4000"})
