@@ -68,6 +68,12 @@ static void ask(struct line *l)
 	ship_ask_position(l->ship);
 }
 
+/* A line that skips holds nothing: the ledger alone says how far back it may read. */
+static void hold(struct line *l, uint64_t lsn)
+{
+	spool_reader_hold(l->reader, l->entry.skips ? UINT64_MAX : lsn);
+}
+
 /* Assumes: the ship lies idle; what it would report of a batch nobody could take. */
 static void stop(struct line *l, const char *why)
 {
@@ -75,6 +81,8 @@ static void stop(struct line *l, const char *why)
 	set_trouble(l, why);
 	l->state = LINE_STOPPED;
 	l->ask_at_us = clock_mono_us() + ASK_AGAIN_US;
+	if (l->entry.skips)
+		hold(l, 0); /* also not what start_at() held to look */
 	tell_ledger(l);
 }
 
@@ -121,23 +129,17 @@ static void begin_count(struct line *l, struct tally_position pos, bool oldest)
 		gap_at_start(l, l->gone, st.begin);
 }
 
-/* A line that skips holds nothing: the ledger alone says how far back it may read. */
-static void hold(struct line *l, uint64_t lsn)
-{
-	spool_reader_hold(l->reader, l->entry.skips ? UINT64_MAX : lsn);
-}
-
 static void start_at(struct line *l, struct tally_position pos)
 {
 	char words[400];
 	spool_reader_hold(l->reader, 0); /* the store may have gone back: nothing is to be trimmed before it is held */
 	int rc = spool_reader_seek(l->reader, pos);
-	if (rc == -ENOENT) {
+	if (rc == -ENOENT || (rc == -ESTALE && ledger_has_parted(l->opt.ledger, l->opt.sink->name, pos))) {
 		snprintf(words, sizeof words,
 			"store and data_dir have parted: no record in the spool ends at the store's lsn %llu and mark; nothing "
 			"is committed. Put the right one back, or `tally spool adopt --as-new-node`",
 			(unsigned long long)pos.lsn);
-		ledger_note_parted(l->opt.ledger, l->opt.sink->name);
+		ledger_note_parted(l->opt.ledger, l->opt.sink->name, pos);
 		stop(l, words);
 		return;
 	}

@@ -225,6 +225,37 @@ def quota_skip(scene, fig):
 
 # ---- names ----
 
+@row("L5b", "a line that skips and has parted holds nothing up")
+def parted_skip(scene, fig):
+    d = scene.tallyd(behind("near", "skip"))
+    load = Load(d, batches=3, size=100).start()
+    load.wait_acked(100)
+    load.stop()
+    d.flush()
+    d.stop()
+    sqlite_script(d, "UPDATE tally_position SET mark = mark + 1")
+    d.start()
+    wait_for("the parting", lambda: b"parted" in d.request("GET", "/readyz")[2])
+    end = json.loads(d.tally("status", "--json"))["spool"]["end"]
+    more = Load(d, batches=3, size=100).start()
+    wait_spool(d, "more than the spool holds", lambda s: s["end"] > end + (5 << 20), 60)
+    more.stop()
+    check("503 spool_full" not in more.refused, "the doors never stopped: %r" % more.refused)
+    fig.fired = 1
+    rows = d.sqlite("SELECT COUNT(*) FROM tally_event")
+    for again in (lambda: d.tally("flush", ok=(0, 1)), lambda: restart(d)):  # behind the oldest record now, and still parted
+        again()
+        wait_for("the parting to be said", lambda: b"parted" in d.request("GET", "/readyz")[2])
+    equal(d.sqlite("SELECT COUNT(*) FROM tally_event"), rows, "what is stored in a store that has parted")
+    sqlite_script(d, "UPDATE tally_position SET mark = mark - 1")
+    d.tally("flush", ok=(0, 1))
+    fig.recovery_s = wait_ready(d)
+    fig.allowed_lost = len(load.acked) + len(more.acked)
+    verify(d, [load, more], [Lines(os.path.join(d.data, "lines.ndjson")), Sqlite(d)], fig, same=False)
+    fig.lost = 0
+    d.stop()
+
+
 @row("L6", "a line renamed, adopted, killed, under load")
 def renamed(scene, fig):
     names = ["near", "far"] * ROUNDS
