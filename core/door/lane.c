@@ -76,13 +76,18 @@ static void publish_stats(struct lane *ln)
 	pthread_mutex_unlock(&ln->stats_lock);
 }
 
-static void on_wake(uv_async_t *h)
+static void run_posted(struct lane *ln)
 {
-	struct lane *ln = h->data;
 	for (struct lane_job *job = take_posted(ln), *next; job; job = next) {
 		next = job->next;
 		job->fn(job);
 	}
+}
+
+static void on_wake(uv_async_t *h)
+{
+	struct lane *ln = h->data;
+	run_posted(ln);
 	if (atomic_load(&ln->stop) && !ln->closing) {
 		ln->closing = true;
 		http_server_close(ln->server, ln->drain_us, server_closed, ln);
@@ -245,6 +250,7 @@ int lane_open(const struct lane_options *opt, struct lane **out, char why[256])
 		server_closed(ln);
 		uv_run(&ln->loop, UV_RUN_DEFAULT);
 		lane_join(ln);
+		lane_free(ln);
 		return rc;
 	}
 	*out = ln;
@@ -304,6 +310,12 @@ void lane_join(struct lane *ln)
 {
 	if (ln->running)
 		pthread_join(ln->thread, NULL);
+	ln->running = false;
+}
+
+void lane_free(struct lane *ln)
+{
+	run_posted(ln); /* answers that came when the connections were gone */
 	uv_loop_close(&ln->loop);
 	pthread_mutex_destroy(&ln->stats_lock);
 	free(ln);

@@ -53,5 +53,7 @@ must_check int visitor_setup(const char *data_dir, char why[256]);
 /* Stops accepting; what is under way is answered within drain_us; then the thread ends. Call lane_join() after it. */
 void lane_stop(struct lane *ln, int64_t drain_us);
 void lane_join(struct lane *ln);
+/* Who is still at a request of the lane may call lane_post() until then, though nobody gets the answer any more. */
+void lane_free(struct lane *ln);
 
 #endif

@@ -98,7 +98,7 @@ static void cmd_flush(struct admin_call *c)
 	spool_stats(ledger_spool(d->ledger), &st);
 	int64_t until = clock_mono_us() + FLUSH_US;
 	bool flushed = false;
-	while (!flushed && clock_mono_us() < until) {
+	while (!flushed && clock_mono_us() < until && !atomic_load(&d->stopping)) {
 		for (size_t i = 0; i < d->nlines; i++)
 			line_flush(d->lines[i]);
 		nanosleep(&(struct timespec){ 0, LOOK_EVERY_NS }, NULL);
@@ -152,8 +152,10 @@ static void answer(struct lane_job *job)
 static void *call_main(void *arg)
 {
 	struct admin_call *c = arg;
+	struct daemon *d = c->daemon;
 	c->fn(c);
 	lane_post(c->lane, &c->job);
+	atomic_fetch_sub(&d->commands, 1);
 	return NULL;
 }
 
@@ -168,10 +170,12 @@ static void start(struct daemon *d, struct lane *lane, struct http_request *rq, 
 	c->fn = fn;
 	c->job.fn = answer;
 	arena_init(&c->arena, 0);
+	atomic_fetch_add(&d->commands, 1);
 	if (pthread_create(&thread, NULL, call_main, c) == 0) {
 		pthread_detach(thread);
 		return;
 	}
+	atomic_fetch_sub(&d->commands, 1);
 	arena_free(&c->arena);
 	free(c);
 	http_problem(rq, 503, "busy", 1, "no thread could be started for this command");

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 
 #define OTHERS 56              /* descriptors that a small daemon needs beside its connections */
 #define CONNECTIONS_MOST 10000 /* of one lane, if the configuration leaves it open */
+#define LOOK_NS 2000000
 #define DRAIN_US 10000000      /* what is under way gets this long at the end */
 
 /* ---- the parts ---- */
@@ -234,7 +236,21 @@ static void close_lanes(struct daemon *d)
 		lane_stop(d->lanes[i], DRAIN_US / 2);
 	for (size_t i = 0; i < d->nlanes; i++)
 		lane_join(d->lanes[i]);
+	while (atomic_load(&d->commands))
+		nanosleep(&(struct timespec){ 0, LOOK_NS }, NULL);
+}
+
+static int begin_answers(struct daemon *d)
+{
 	d->nlanes = 0;
+	return 0;
+}
+
+/* The ledger and the desk may hold requests for longer than the lanes wait for their answers. */
+static void end_answers(struct daemon *d)
+{
+	for (size_t i = 0; i < d->nlanes; i++)
+		lane_free(d->lanes[i]);
 }
 
 static size_t lane_count(const struct daemon *d)
@@ -252,14 +268,15 @@ static int open_lanes(struct daemon *d)
 		rc = open_lane(d, d->conf->listen, n > 1, false, n);
 	if (!rc)
 		rc = open_lane(d, d->conf->admin, false, true, 8 * n);
-	if (rc)
+	if (rc) {
 		close_lanes(d);
+		return rc;
+	}
 	for (size_t i = 0; i < d->nlanes; i++)
 		lane_run(d->lanes[i]);
-	if (!rc)
-		log_info("door", "listening on %s (%zu lanes, port %d), admin on %s", d->conf->listen, n,
+	log_info("door", "listening on %s (%zu lanes, port %d), admin on %s", d->conf->listen, n,
 			lane_port(d->lanes[0]), d->conf->admin);
-	return rc;
+	return 0;
 }
 
 /* ---- the table ---- */
@@ -272,6 +289,7 @@ static const struct part {
 	{ "configuration", open_conf, close_conf },
 	{ "node", open_node, NULL },
 	{ "plugins", open_plugins, close_plugins },
+	{ "answers", begin_answers, end_answers },
 	{ "ledger", open_ledger, close_ledger },
 	{ "lines", open_lines, close_lines },
 	{ "desk", open_desk, close_desk },

@@ -177,7 +177,8 @@ static void wait_for_line(struct order *o, size_t most)
 		struct line_letters r;
 		bool found;
 		line_flush(l);
-		while (!(found = line_letters(l, o->waiting[0], &r)) && clock_mono_us() < o->until_us)
+		while (!(found = line_letters(l, o->waiting[0], &r)) && clock_mono_us() < o->until_us &&
+			!atomic_load(&o->call->daemon->stopping))
 			doze();
 		if (found) {
 			o->out += r.out;
@@ -220,7 +221,7 @@ static int send_some(struct order *o)
 static int send_line(struct order *o, const struct dead_filter *f)
 {
 	struct spool_stats st;
-	int more;
+	int more = 0;
 	spool_stats(ledger_spool(o->call->daemon->ledger), &st);
 	o->filter = *f;
 	o->filter.limit = LETTERS_A_RECORD;
@@ -228,7 +229,7 @@ static int send_line(struct order *o, const struct dead_filter *f)
 	o->filter.below = (int64_t)st.end;
 	if (!f->one)
 		o->filter.lsn = o->filter.idx = -1;
-	while ((more = send_some(o)) > 0)
+	while (!atomic_load(&o->call->daemon->stopping) && (more = send_some(o)) > 0)
 		wait_for_line(o, RECORDS_WAITED - 1);
 	wait_for_line(o, 0);
 	return more;

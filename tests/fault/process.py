@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from rig import (  # noqa: E402
     BUILD, LIST, Failed, Load, Maria, Skip, Sqlite, Tallyd, check, conf, equal, fired_in, full, main, maria, need_data,
-    program, row, sqlite, verify, wait_for, wait_ready, wait_stored)
+    program, row, sqlite, taken, verify, wait_for, wait_ready, wait_stored)
 
 FOREVER = "retention: { minute: forever }\n"
 
@@ -564,6 +564,35 @@ def term_store_stopped(scene, fig):
 def term_store_frozen(scene, fig):
     term_with_dead_sink(scene, fig, lambda db: db.process.child.send_signal(signal.SIGSTOP),
                         lambda db: db.process.child.send_signal(signal.SIGCONT))
+
+
+@row("46a", "TERM while senders and commands wait for a store")
+def term_awaited(scene, fig):
+    """ack: stored waits 10 s for a line, a lane only 5 s for its answers: what comes later finds no lane any more."""
+    d = scene.tallyd(conf(sqlite(extra="busy_timeout: 12s"), ack="stored"))
+    wait_ready(d)
+    post(d, some("first", 10))
+    other = sqlite3.connect(os.path.join(d.data, "tally.db"), timeout=30, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    load = Load(d, timeout=30)
+    threads = [threading.Thread(target=load.post, args=(json.dumps(some("w%d" % i, 10)),), daemon=True) for i in range(4)]
+    threads += [threading.Thread(target=d.tally, args=("flush",), kwargs={"ok": (0, 1, 3)}, daemon=True) for _ in range(2)]
+    for t in threads:
+        t.start()
+    wait_for("them to be taken", lambda: taken(d) == 50, 10)
+    began = time.monotonic()
+    d.process.child.send_signal(signal.SIGTERM)
+    equal(d.process.child.wait(20), 0, "exit")
+    fig.note = "TERM to exit 0 in %.1f s" % (time.monotonic() - began)
+    fig.fired = len(threads)
+    other.close()
+    for t in threads:
+        t.join(20)
+    d.start()
+    began = time.monotonic()
+    once_each(d, [e["id"] for e in some("first", 10) + sum((some("w%d" % i, 10) for i in range(4)), [])], fig)
+    fig.recovery_s = time.monotonic() - began
+    d.stop()
 
 
 # ---- descriptors ----
