@@ -154,7 +154,8 @@ struct spool *ledger_spool(struct ledger *l);
 
 /* [line] The store of this line names no place in the spool; or names one (again). See parted.c. */
 void ledger_note_parted(struct ledger *l, const char *line, struct tally_position at);
-bool ledger_has_parted(const struct ledger *l, const char *line, struct tally_position at); /* it was noted of this one */
+bool ledger_has_parted(
+	const struct ledger *l, const char *line, struct tally_position at); /* it was noted of this one */
 void ledger_note_found(struct ledger *l, const char *line);
 
 /* [any thread] a new pipeline: the ledger opens its chain from this set before its next group. If anything has changed for the ledger's

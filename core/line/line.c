@@ -309,7 +309,7 @@ static bool read_one(struct line *l)
 		return true;
 	}
 	if (rc == -ESTALE && l->entry.skips)
-		l->behind = true; /* what is in hand is sent first */
+		l->behind = true;      /* what is in hand is sent first */
 	else if (rc < 0 && !l->flying) /* else what became of that batch is heard first; until then it is tried again */
 		stop(l, "the spool cannot be read; see the log and `tally spool check`");
 	return false;

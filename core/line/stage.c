@@ -201,8 +201,8 @@ static void note_missing(struct line *l, const struct spool_record *rec)
 	if (m.n)
 		stage_note_begin(l, l->filling);
 	log_line(m.gap == GAP_BEFORE ? LOG_INFO : LOG_ERROR, "line",
-		"%s: the %lld events of the record at lsn %llu cannot be read; they are not in it (%s)", l->opt.sink->name,
-		(long long)m.n, (unsigned long long)rec->lsn, line_gap_name(m.gap));
+		"%s: the %lld events of the record at lsn %llu cannot be read; they are not in it (%s)",
+		l->opt.sink->name, (long long)m.n, (unsigned long long)rec->lsn, line_gap_name(m.gap));
 }
 
 void stage_record(struct line *l, const struct spool_record *rec)

@@ -23,7 +23,7 @@
 #define OTHERS 56              /* descriptors that a small daemon needs beside its connections */
 #define CONNECTIONS_MOST 10000 /* of one lane, if the configuration leaves it open */
 #define LOOK_NS 2000000
-#define DRAIN_US 10000000      /* what is under way gets this long at the end */
+#define DRAIN_US 10000000 /* what is under way gets this long at the end */
 
 /* ---- the parts ---- */
 
@@ -275,7 +275,7 @@ static int open_lanes(struct daemon *d)
 	for (size_t i = 0; i < d->nlanes; i++)
 		lane_run(d->lanes[i]);
 	log_info("door", "listening on %s (%zu lanes, port %d), admin on %s", d->conf->listen, n,
-			lane_port(d->lanes[0]), d->conf->admin);
+		lane_port(d->lanes[0]), d->conf->admin);
 	return 0;
 }
 

@@ -41,9 +41,9 @@ struct daemon {
 	struct lane *lanes[LANES_MAX + 1]; /* the last one is the admin socket's */
 	size_t nlanes;
 	int64_t began_us;
-	_Atomic bool stopping;      /* commands that wait give up */
-	_Atomic unsigned commands;  /* of the admin socket, under way: they look at all that is open */
-	char why[512]; /* of the part that could not be opened */
+	_Atomic bool stopping;     /* commands that wait give up */
+	_Atomic unsigned commands; /* of the admin socket, under way: they look at all that is open */
+	char why[512];             /* of the part that could not be opened */
 
 	pthread_mutex_t reload_lock;
 	struct retired
