@@ -13,6 +13,8 @@
 #include "zone/zone.h"
 
 #define LETTERS_KEPT 64
+#define LINE_ASK_AGAIN_US 30000000 /* a line that stands still asks its store again after this */
+#define LINE_AGAIN_US 1000000      /* and after this where it is not for an operator to end it */
 
 /* Counts of one site; a batch has them as what it adds, the line as what its store has. */
 struct site_terms {
@@ -126,6 +128,21 @@ struct line {
 	struct plug_set *next_plugins;
 	const struct conf *next_conf;
 };
+
+/* place.c */
+/* Both batches and the state of all stages are thrown away. */
+void place_forget(struct line *l);
+/* The store is asked where it stands. Assumes: the ship lies idle. */
+void place_ask(struct line *l);
+/* It stands there. Ensures: READING, or STOPPED. */
+void place_begin(struct line *l, struct tally_position pos);
+/* Stands still. Assumes: the ship lies idle; what it would report of a batch nobody could take. */
+void place_lost(struct line *l, const char *why, int64_t again_us);
+/* Nothing from lsn on is trimmed. A line that skips holds nothing: the ledger alone says how far back it may read. */
+void place_hold(struct line *l, uint64_t lsn);
+void place_keep_meta(struct line *l, const struct meta *m);
+/* To the ledger and to who looks at us. */
+void place_tell(struct line *l);
 
 /* batch.c */
 void batch_open(struct batch *b, const struct schema *schema);

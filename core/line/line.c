@@ -10,160 +10,10 @@
 #include "base/log.h"
 #include "base/seam.h"
 #include "line/internal.h"
-#include "line/taken.h"
 #include "meter/meter.h"
 
 #define IDLE_US 500000
-#define ASK_AGAIN_US 30000000 /* a line that stopped looks again after this */
-#define AGAIN_US 1000000      /* and after this where it is not for an operator to end it */
-#define LOOK_US 5000000       /* a line that has nothing to store asks its store this often whether it stands still */
-
-/* ---- trouble: what stands, in words, for /readyz and the log ---- */
-
-static void set_trouble(struct line *l, const char *text)
-{
-	pthread_mutex_lock(&l->lock);
-	bool news = strcmp(l->trouble, text) != 0;
-	snprintf(l->trouble, sizeof l->trouble, "%s", text);
-	pthread_mutex_unlock(&l->lock);
-	if (news && *text)
-		log_error("line", "%s: %s", l->opt.sink->name, text);
-}
-
-/* ---- starting over ---- */
-
-static void tell_ledger(struct line *l)
-{
-	bool idle = !l->flying && !l->filling->dirty;
-	bool known = l->state == LINE_READING;
-	struct ship_stats st;
-	ship_stats(l->ship, &st);
-	gap_look(l);
-	furthest_note(l);
-	if (known) {
-		atomic_store(&l->entry.needed, l->position.lsn);
-		atomic_store(&l->entry.done, idle ? l->cursor : l->position.lsn);
-	}
-	atomic_store(&l->entry.unreachable, st.breaker_open || st.stopped || l->state == LINE_STOPPED);
-	view_publish(l, NULL);
-	ledger_line_moved(l->opt.ledger);
-}
-
-/* Both batches and the state of all stages are thrown away. */
-static void forget(struct line *l)
-{
-	l->state = LINE_ASKING;
-	l->flying = NULL;
-	batch_reset(&l->batches[0]);
-	batch_reset(&l->batches[1]);
-	l->filling = &l->batches[0];
-	l->holding = l->behind = l->jumped = false;
-	if (!MUTANT("stages_not_reset"))
-		plug_reset(l->chain);
-}
-
-static void ask(struct line *l)
-{
-	forget(l);
-	ship_ask_position(l->ship);
-}
-
-/* A line that skips holds nothing: the ledger alone says how far back it may read. */
-static void hold(struct line *l, uint64_t lsn)
-{
-	spool_reader_hold(l->reader, l->entry.skips ? UINT64_MAX : lsn);
-}
-
-/* Assumes: the ship lies idle; what it would report of a batch nobody could take. */
-static void stop(struct line *l, const char *why)
-{
-	MUST(!l->flying);
-	set_trouble(l, why);
-	l->state = LINE_STOPPED;
-	l->ask_at_us = clock_mono_us() + ASK_AGAIN_US;
-	if (l->entry.skips)
-		hold(l, 0); /* also not what start_at() held to look */
-	tell_ledger(l);
-}
-
-static void keep_meta(struct line *l, const struct meta *m)
-{
-	l->meta = m;
-	for (int g = 0; g < TALLY_GRAINS; g++)
-		l->moved_horizon_us[g] = INT64_MIN;
-	pthread_mutex_lock(&l->lock);
-	arena_reset(&l->meta_arena);
-	l->seen_meta = *m;
-	l->seen_meta.rollup_horizon_us = memcpy(arena_alloc(&l->meta_arena, m->nrollups * sizeof(int64_t) + 1),
-		m->rollup_horizon_us, m->nrollups * sizeof(int64_t));
-	l->meta_known = true;
-	pthread_mutex_unlock(&l->lock);
-}
-
-/* A store that was further has gone back by itself; otherwise a line that skips was skipped. */
-static enum line_gap gap_at(const struct line *l, struct tally_position pos, uint64_t oldest)
-{
-	if (pos.lsn == 0 && pos.mark == 0)
-		return GAP_BEFORE;
-	return l->entry.skips && l->furthest < oldest && !MUTANT("gap_misnamed") ? GAP_SKIPPED : GAP_STORE_TOO_OLD;
-}
-
-/* Where the reader stands: at the position, or at the oldest record kept where that is behind it. */
-static void begin_count(struct line *l, struct tally_position pos, bool oldest)
-{
-	struct spool_stats st;
-	spool_stats(ledger_spool(l->opt.ledger), &st);
-	bool same = l->taken_known && l->position.lsn == pos.lsn && l->position.mark == pos.mark && !oldest;
-	if (!same) {
-		struct table taken = { 0 };
-		taken_at(l, oldest ? st.begin : pos.lsn, &taken);
-		pthread_mutex_lock(&l->lock);
-		table_free(&l->taken);
-		l->taken = taken;
-		pthread_mutex_unlock(&l->lock);
-	}
-	l->taken_known = true;
-	l->cursor = oldest ? st.begin : pos.lsn;
-	l->gone = gap_at(l, pos, st.begin);
-	if (oldest)
-		gap_at_start(l, l->gone, st.begin);
-}
-
-static void start_at(struct line *l, struct tally_position pos)
-{
-	char words[400];
-	spool_reader_hold(l->reader, 0); /* the store may have gone back: nothing is to be trimmed before it is held */
-	int rc = spool_reader_seek(l->reader, pos);
-	if (rc == -ENOENT || (rc == -ESTALE && ledger_has_parted(l->opt.ledger, l->opt.sink->name, pos))) {
-		snprintf(words, sizeof words,
-			"store and data_dir have parted: no record in the spool ends at the store's lsn %llu and mark; nothing "
-			"is committed. Put the right one back, or `tally spool adopt --as-new-node`",
-			(unsigned long long)pos.lsn);
-		ledger_note_parted(l->opt.ledger, l->opt.sink->name, pos);
-		stop(l, words);
-		return;
-	}
-	if (rc && rc != -ESTALE) {
-		snprintf(words, sizeof words, "the spool cannot be read at lsn %llu: %s", (unsigned long long)pos.lsn,
-			strerror(-rc));
-		stop(l, words);
-		return;
-	}
-	if (terms_load(l)) {
-		stop(l, "what the store has counted cannot be read, and nothing is begun without it; see the log");
-		l->ask_at_us = clock_mono_us() + AGAIN_US;
-		return;
-	}
-	l->filling->from = l->filling->to = pos;
-	begin_count(l, pos, rc == -ESTALE || (pos.lsn == 0 && pos.mark == 0));
-	l->position = pos;
-	l->furthest = pos.lsn > l->furthest ? pos.lsn : l->furthest;
-	l->state = LINE_READING;
-	ledger_note_found(l->opt.ledger, l->opt.sink->name);
-	set_trouble(l, "");
-	hold(l, pos.lsn);
-	tell_ledger(l);
-}
+#define LOOK_US 5000000 /* a line that has nothing to store asks its store this often whether it stands still */
 
 /* ---- what became of a batch ---- */
 
@@ -187,8 +37,8 @@ static void committed(struct line *l)
 	meter_commit(l, b);
 	gap_meter(l, b);
 	batch_reset(b);
-	hold(l, l->position.lsn);
-	tell_ledger(l);
+	place_hold(l, l->position.lsn);
+	place_tell(l);
 }
 
 static void take_report(struct line *l, const struct ship_report *rep)
@@ -202,9 +52,9 @@ static void take_report(struct line *l, const struct ship_report *rep)
 		committed(l);
 		return;
 	case SHIP_REWIND:
-		forget(l);
-		keep_meta(l, rep->meta);
-		start_at(l, rep->position);
+		place_forget(l);
+		place_keep_meta(l, rep->meta);
+		place_begin(l, rep->position);
 		return;
 	case SHIP_BAD_ROW:
 		bury_begin(l, rep);
@@ -285,8 +135,8 @@ static bool take_letters(struct line *l)
 	stage_record(l, &l->held);
 	if (letters_stage(l, &l->held) == 0)
 		return true;
-	stop(l, "the store does not tell which dead letters it has, so none is sent again; see the log");
-	l->ask_at_us = clock_mono_us() + AGAIN_US;
+	place_lost(l, "the store does not tell which dead letters it has, so none is sent again; see the log",
+		LINE_AGAIN_US);
 	return false;
 }
 
@@ -311,7 +161,7 @@ static bool read_one(struct line *l)
 	if (rc == -ESTALE && l->entry.skips)
 		l->behind = true;      /* what is in hand is sent first */
 	else if (rc < 0 && !l->flying) /* else what became of that batch is heard first; until then it is tried again */
-		stop(l, "the spool cannot be read; see the log and `tally spool check`");
+		place_lost(l, "the spool cannot be read; see the log and `tally spool check`", LINE_ASK_AGAIN_US);
 	return false;
 }
 
@@ -322,7 +172,7 @@ static bool work(struct line *l)
 	bool busy = false;
 	int64_t now = clock_mono_us();
 	if (l->behind && !l->flying && !l->filling->dirty) {
-		ask(l);
+		place_ask(l);
 		return true;
 	}
 	while (l->state == LINE_READING && !l->behind && !l->filling->letters.lsn && !is_full(l) &&
@@ -352,11 +202,11 @@ static void bury(struct line *l)
 {
 	int rc = bury_step(l);
 	if (rc > 0)
-		ask(l);
-	if (rc >= 0)
-		return;
-	stop(l, "a refused event cannot be laid aside, since the spool takes nothing: look at the disk of data_dir");
-	l->ask_at_us = clock_mono_us() + AGAIN_US;
+		place_ask(l);
+	if (rc < 0)
+		place_lost(l,
+			"a refused event cannot be laid aside, since the spool takes nothing: look at the disk of data_dir",
+			LINE_AGAIN_US);
 }
 
 static void step(struct line *l)
@@ -367,14 +217,14 @@ static void step(struct line *l)
 	if (l->state == LINE_BURYING)
 		bury(l);
 	if (l->state == LINE_STOPPED && (clock_mono_us() >= l->ask_at_us || atomic_exchange(&l->flush_now, false)))
-		ask(l);
+		place_ask(l);
 	if (!l->filling->dirty)
 		take_reload(l); /* the stages are empty between two batches */
 	if (l->state == LINE_READING && work(l))
 		return;
 	if (is_time_to_look(l))
 		send(l);
-	tell_ledger(l);
+	place_tell(l);
 	gate_wait(l->gate, sleep_for(l));
 }
 
@@ -393,7 +243,7 @@ static void *line_main(void *arg)
 {
 	struct line *l = arg;
 	furthest_load(l);
-	ask(l);
+	place_ask(l);
 	while (!may_end(l))
 		step(l);
 	furthest_note(l);
@@ -430,7 +280,7 @@ int line_open(const struct line_options *opt, struct line **out, char why[512])
 	l->reader = spool_reader_open(ledger_spool(opt->ledger));
 	l->entry.most = opt->sink->spool_bytes;
 	l->entry.skips = opt->sink->skips;
-	hold(l, 0);
+	place_hold(l, 0);
 	ship_on_report(l->ship, knock, l);
 	ledger_add_line(opt->ledger, &l->entry);
 	*out = l;

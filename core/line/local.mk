@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 libtallycore_la_SOURCES += \
 	core/line/batch.c core/line/bury.c core/line/furthest.c core/line/gaps.c core/line/horizon.c core/line/internal.h core/line/letters.c \
-	core/line/line.c core/line/line.h \
+	core/line/line.c core/line/line.h core/line/place.c \
 	core/line/stage.c core/line/taken.c core/line/taken.h core/line/terms.c core/line/view.c
