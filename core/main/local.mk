@@ -15,7 +15,8 @@ core_main_tally_SOURCES = \
 	core/main/client/adopt.c core/main/client/adopt.h core/main/client/adopt_copy.c core/main/client/adopt_journal.c core/main/client/ask.c \
 	core/main/client/call.c core/main/client/client.h core/main/client/print.c core/main/client/spool.c \
 	core/main/client/spool_check.c core/main/client/spool_cmd.h core/main/client/spool_dump.c core/main/node.c core/main/node.h \
-	core/main/client/records.c core/main/client/records.h core/main/client/send.c core/main/client/store.c \
+	core/main/client/records.c core/main/client/records.h core/main/client/send.c core/main/client/send.h core/main/client/send_post.c \
+	core/main/client/send_read.c core/main/client/store.c \
 	core/main/client/tally.c
 core_main_tally_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SQLITE_CFLAGS)
 core_main_tally_LDADD = libtallycore.la $(CURL_LIBS) $(SQLITE_LIBS)
