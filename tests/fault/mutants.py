@@ -361,7 +361,10 @@ def mutant_plugins(folder):
         if name.endswith(".so"):
             shutil.copy(os.path.join(Tallyd.plugin_dir(), name), folder)
     for name in ("dedup.so", "sqlite.so"):
-        shutil.copy(os.path.join(BUILD, "tests", "fault", ".libs", name), folder)
+        path = os.path.join(BUILD, "tests", "fault", ".libs", name)
+        if not os.path.exists(path):
+            raise Skip("%s is not built" % path)
+        shutil.copy(path, folder)
     return folder
 
 
