@@ -27,7 +27,7 @@ CLEANFILES += tests/fault/tallyd-mutant$(EXEEXT)
 check_DATA = tests/fault/tallyd-mutant$(EXEEXT)
 tests_fault_tallyd_mutant_SOURCES = $(core_main_tallyd_SOURCES) \
 	core/base/seam.c core/door/redis_back.c core/door/redis_fate.c core/door/redis_script.c core/ledger/fate.c \
-	core/ledger/intake.c core/ledger/ledger.c core/ledger/record.c core/line/furthest.c core/line/gaps.c core/line/line.c core/line/stage.c \
+	core/ledger/intake.c core/ledger/ledger.c core/ledger/record.c core/line/furthest.c core/line/gaps.c core/line/place.c core/line/stage.c \
 	core/line/taken.c core/line/view.c core/ship/job.c core/ship/mutant.c core/spool/reader.c core/spool/trim.c
 tests_fault_tallyd_mutant_CPPFLAGS = $(core_main_tallyd_CPPFLAGS) -DTALLY_MUTANTS
 tests_fault_tallyd_mutant_LDADD = libtallycore.la
