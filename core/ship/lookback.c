@@ -54,10 +54,15 @@ static int ask(struct looking *l, const char *sql, uint32_t type, tally_row_fn f
 	return l->in->sink->read(l->reader, &st, fn, l);
 }
 
-static bool has_gone(struct looking *l, const char *name)
+/* It could not be looked. Nothing is made on a guess: what cannot be seen may have gone. Where an operator must act first
+ * the sink's own words are better, and it can make nothing either; where another store stands now, position() takes
+ * notice of that first. */
+static int unseen(struct looking *l, int rc)
 {
-	const char *sql = arena_printf(l->arena, "SELECT 1 FROM `%s%s` LIMIT 1", l->in->prefix, name);
-	return ask(l, sql, TALLY_T_INT, keep_nothing) == -ENOENT;
+	if (rc == -EACCES || rc == -ESTALE)
+		return TALLY_SINK_OK;
+	return ship_host_fail(l->in, TALLY_SINK_RECONNECT, -rc, "looking whether the tables are there: %s",
+		l->in->sink->reader_error(l->reader));
 }
 
 static int say_gone(struct looking *l, const char *name)
@@ -69,20 +74,28 @@ static int say_gone(struct looking *l, const char *name)
 		p, name, p, name, strncmp(name, "tally_rollup_", 13) == 0 ? name + 13 : "");
 }
 
+static int look_for(struct looking *l, const char *name)
+{
+	const char *sql = arena_printf(l->arena, "SELECT 1 FROM `%s%s` LIMIT 1", l->in->prefix, name);
+	int rc = ask(l, sql, TALLY_T_INT, keep_nothing);
+	if (rc == -ENOENT)
+		return say_gone(l, name);
+	return rc == 0 ? TALLY_SINK_OK : unseen(l, rc);
+}
+
 /* A store without tally_meta is a new one, as far as can be seen here. */
 static int look(struct looking *l)
 {
 	const char *sql = arena_printf(
 		l->arena, "SELECT `name` FROM `%stally_meta` WHERE `name` LIKE '" OWN "%%'", l->in->prefix);
-	if (ask(l, sql, TALLY_T_TEXT, keep_name) != 0 || l->n == 0)
-		return TALLY_SINK_OK;
-	for (size_t i = 0; i < l->n; i++)
-		if (has_gone(l, l->names[i]))
-			return say_gone(l, l->names[i]);
-	for (size_t i = 0; i < sizeof sinks_own / sizeof *sinks_own; i++)
-		if (has_gone(l, sinks_own[i]))
-			return say_gone(l, sinks_own[i]);
-	return TALLY_SINK_OK;
+	int got = ask(l, sql, TALLY_T_TEXT, keep_name), rc = TALLY_SINK_OK;
+	if (got != 0)
+		return got == -ENOENT ? TALLY_SINK_OK : unseen(l, got);
+	for (size_t i = 0; i < l->n && rc == TALLY_SINK_OK; i++)
+		rc = look_for(l, l->names[i]);
+	for (size_t i = 0; l->n && i < sizeof sinks_own / sizeof *sinks_own && rc == TALLY_SINK_OK; i++)
+		rc = look_for(l, sinks_own[i]);
+	return rc;
 }
 
 const char *meta_table_name(const struct tally_table *t, struct arena *a)
@@ -93,13 +106,17 @@ const char *meta_table_name(const struct tally_table *t, struct arena *a)
 int meta_look_back(struct tally_sink_instance *in, struct arena *a)
 {
 	struct looking l = { .in = in, .arena = a };
-	int rc = TALLY_SINK_OK;
-	if (!in->sink->is_store || in->sink->reader_open(in->self, &l.reader) != 0)
-		return rc;
+	if (!in->sink->is_store)
+		return TALLY_SINK_OK;
+	if (in->sink->reader_open(in->self, &l.reader) != 0)
+		return ship_host_fail(in, TALLY_SINK_RECONNECT, 0, "no reader to look whether the tables are there");
 	l.names = arena_zalloc(a, (in->schema->ntables + 1) * sizeof *l.names);
-	if (in->sink->read_begin(l.reader) == 0) {
+	int rc = in->sink->read_begin(l.reader);
+	if (rc == 0) {
 		rc = look(&l);
 		in->sink->read_end(l.reader);
+	} else {
+		rc = rc == -ENOENT ? TALLY_SINK_OK : unseen(&l, rc);
 	}
 	in->sink->reader_close(l.reader);
 	return rc;

@@ -75,6 +75,15 @@ static int errno_of(unsigned code)
 		return -ENOENT;
 	case CR_OUT_OF_MEMORY:
 		return -ENOMEM;
+	case ER_ACCESS_DENIED_ERROR:
+	case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
+	case ER_DBACCESS_DENIED_ERROR:
+	case ER_TABLEACCESS_DENIED_ERROR:
+	case ER_COLUMNACCESS_DENIED_ERROR:
+	case ER_SPECIFIC_ACCESS_DENIED_ERROR:
+	case ER_HOST_NOT_PRIVILEGED:
+	case ER_BAD_DB_ERROR:
+		return -EACCES;
 	default:
 		return -EIO;
 	}
@@ -105,8 +114,7 @@ static int connect(struct md_reader *r, int64_t limit_us)
 	if (code == 0)
 		return 0;
 	r->db = NULL;
-	failed(r, (unsigned)code, words);
-	return -ENOTCONN;
+	return failed(r, (unsigned)code, words) == -EACCES ? -EACCES : -ENOTCONN;
 }
 
 static int begin(struct md_reader *r)

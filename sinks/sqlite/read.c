@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define COLUMNS_MAX 256
 #define STEPS_BETWEEN_LOOKS 4000
@@ -137,7 +138,7 @@ static int connect(struct sq_reader *r)
 	if (sqlite3_open_v2(r->store->path, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
 		failed(r, 0);
 		disconnect(r);
-		return -ENOTCONN;
+		return access(r->store->path, F_OK) == 0 ? -ENOTCONN : -ENOENT;
 	}
 	sqlite3_busy_timeout(r->db, r->store->busy_ms);
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -157,7 +158,7 @@ static int begin(struct sq_reader *r)
 	if (!sq_may_read(r->store, r->db)) {
 		disconnect(r);
 		snprintf(r->error, sizeof r->error, "%.100s: another file stands there now", r->store->path);
-		return -ENOTCONN;
+		return -ESTALE;
 	}
 	int rc = r->db ? 0 : connect(r);
 	if (rc != 0)
@@ -175,7 +176,7 @@ int sq_read_begin(void *reader)
 	struct sq_reader *r = reader;
 	if (!come_in(r)) {
 		snprintf(r->error, sizeof r->error, "%.100s: another file is being put there", r->store->path);
-		return -ENOTCONN;
+		return -ESTALE;
 	}
 	int rc = begin(r);
 	if (rc != 0)

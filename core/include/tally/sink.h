@@ -225,8 +225,9 @@ struct tally_sink {
 
 	/* A reader: its own connection, to where write() commits. May be opened before the first position(); it connects
 	 * when it reads, again if the connection was lost. read_begin..read_end is one snapshot; read() only in between.
-	 * 0 or a negative errno: -ENOTCONN (no store there), -ENOENT (a table is missing), -ETIMEDOUT, -EIO; then
-	 * reader_error() gives the words. read_end() is due after every read_begin() that was 0.
+	 * 0 or a negative errno: -ENOENT (a table is missing; of read_begin(): no store was ever made there), -ENOTCONN (it
+	 * cannot be reached), -EACCES (an operator must act), -ESTALE (another store stands there, which position() is
+	 * to take notice of first), -ETIMEDOUT, -EIO; then reader_error() gives the words. read_end() is due after every read_begin() that was 0.
 	 * [one thread at a time; all readers are closed before the sink] */
 	int (*reader_open)(void *self, void **reader);
 	int (*read_begin)(void *reader);
