@@ -8,6 +8,8 @@ tests_fuzz_fuzz_terms_SOURCES = tests/fuzz/fuzz_terms.c tests/fuzz/run.c
 
 check_PROGRAMS += tests/fuzz/fuzz_hll
 tests_fuzz_fuzz_hll_SOURCES = tests/fuzz/fuzz_hll.c tests/fuzz/run.c
+check_PROGRAMS += tests/fuzz/fuzz_quantile
+tests_fuzz_fuzz_quantile_SOURCES = tests/fuzz/fuzz_quantile.c tests/fuzz/run.c
 
 check_PROGRAMS += tests/fuzz/fuzz_http_head tests/fuzz/fuzz_http_chunked
 tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/run.c
