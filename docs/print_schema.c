@@ -71,6 +71,10 @@ static const struct {
 	{ "tally_rollup_items", "count_value", "how many numbers were summed, for averages" },
 	{ "tally_rollup_items", "min_value", "metric `min:value`; NULL = no number seen" },
 	{ "tally_rollup_items", "max_value", "metric `max:value`; NULL = no number seen" },
+	{ "tally_rollup_items", "quantiles_value",
+		"metric `p:value`: a DDSketch for every percentile, mergeable; its bytes are described in "
+		"core/sketch/quantile.h" },
+	{ "tally_rollup_items", "p50_value", "its median, within 1 %, of this row alone; NULL = no number seen" },
 };
 
 static const char *meaning_of(const char *table, const char *column)
@@ -101,6 +105,7 @@ static const char *merge_words(const struct tally_table *t, const struct tally_c
 		[TALLY_M_MIN] = "least",
 		[TALLY_M_MAX] = "greatest",
 		[TALLY_M_HLL] = "united",
+		[TALLY_M_QUANTILE] = "united",
 		[TALLY_M_ESTIMATE] = "of the union",
 		[TALLY_M_FIRST] = "stays" };
 	return t->insert_only && c->merge == TALLY_M_SET ? "" : words[c->merge];
@@ -156,12 +161,13 @@ static const char rollups[] =
 	"Each rollup that is declared has a table `tally_rollup_NAME`. Its first five columns are always the same; then comes a\n"
 	"column for each dimension (`event:name` → `event_name`, `event:page` → `event_page`, `event:hostname` →\n"
 	"`event_hostname`, `visit:referrer` → `visit_referrer`, `event:props:x` → `props_x`) and for each metric (`events`,\n"
-	"`pageviews`, `visitors_hll` with `visitors`, `sum_F` with `count_F`, `min_F`, `max_F`; F is `value` or `props_x`).\n"
+	"`pageviews`, `visitors_hll` with `visitors`, `sum_F` with `count_F`, `min_F`, `max_F`, `quantiles_F` with `p50_F`; F is\n"
+	"`value` or `props_x`).\n"
 	"Letters outside `[a-z0-9_]` become `_` and two hex digits; too long a name ends in 8 digits of a hash.\n\n"
 	"Every event is counted in every grain that is kept, so pick one grain: rows of different grains must not be added.\n"
 	"As an example the table of\n"
 	"`{ name: items, by: [\"event:name\", \"event:props:item\"], metrics: [events, visitors, \"sum:value\", \"min:value\", "
-	"\"max:value\"] }`:\n";
+	"\"max:value\",\n\"p:value\"] }`:\n";
 
 static void print_rollup(struct arena *a)
 {
@@ -175,9 +181,10 @@ static void print_rollup(struct arena *a)
 		{ .kind = TALLY_SUM },
 		{ .kind = TALLY_MIN },
 		{ .kind = TALLY_MAX },
+		{ .kind = TALLY_QUANTILE },
 	};
 	static const struct tally_rollup items = {
-		.ndims = 2, .nmetrics = 5, .name = { "items", 5 }, .dims = dims, .metrics = metrics
+		.ndims = 2, .nmetrics = 6, .name = { "items", 5 }, .dims = dims, .metrics = metrics
 	};
 	const struct schema *s = schema_make(a, &items, 1);
 	print_table(&s->rollups[0].table, "tally_rollup_items");

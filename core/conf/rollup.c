@@ -2,7 +2,8 @@
 /* What a rollup is made of: `by` and `metrics` as written, to the numbers of tally/plugin.h.
  *
  *     by:      event:name | event:page | event:hostname | visit:referrer | event:props:KEY
- *     metrics: events | pageviews | visitors | sum:FIELD | min:FIELD | max:FIELD      FIELD = value | props.KEY   */
+ *     metrics: events | pageviews | visitors | sum:FIELD | min:FIELD | max:FIELD | p:FIELD
+ *              FIELD = value | props.KEY   */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -52,13 +53,13 @@ static const struct word metric_words[] = {
 	{ "visits", TALLY_VISITS, false, true },
 	{ "bounces", TALLY_BOUNCES, false, true },
 	{ "duration", TALLY_DURATION, false, true },
-	{ "p", TALLY_QUANTILE, true, true },
+	{ "p", TALLY_QUANTILE, true, false },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const char dims_known[] = "event:name, event:page, event:hostname, visit:referrer and event:props:KEY";
-static const char metrics_known[] = "events, pageviews, visitors, sum:FIELD, min:FIELD and max:FIELD";
+static const char metrics_known[] = "events, pageviews, visitors, sum:FIELD, min:FIELD, max:FIELD and p:FIELD";
 
 /* The word that text is, or begins with up to the colon; *field = what follows it, or NULL. */
 static const struct word *find_word(const struct word *words, size_t n, const char *text, const char **field)
@@ -184,8 +185,7 @@ static int query_metric(struct conf_reader *r, const struct conf_node *at)
 		return conf_refuse(
 			r, at, "'%.60s' is not a rollup metric: sum:%.60s also counts, and serves it", t, t + 4);
 	if (*t == 'p' && colon > t + 1 && strspn(t + 1, "0123456789") == (size_t)(colon - t - 1))
-		return conf_refuse(
-			r, at, "'%.60s': quantiles are not implemented in this version; it knows %s", t, metrics_known);
+		return conf_refuse(r, at, "'%.60s' is not a rollup metric: p%.60s serves every percentile", t, colon);
 	return unknown_word(r, at, metric_words, COUNT(metric_words), metrics_known);
 }
 

@@ -149,7 +149,7 @@ static const struct conf_row rollup_rows[] = {
 	{ "by", &conf_kind_dims, .fallback = "[]",
 		.help = "dimensions: event:name event:page event:hostname visit:referrer event:props:KEY" },
 	{ "metrics", &conf_kind_metrics, .required = true,
-		.help = "events pageviews visitors sum:F min:F max:F, F = value or props.KEY; sum:F serves avg:F too",
+		.help = "events pageviews visitors sum:F min:F max:F p:F, F = value or props.KEY; sum:F serves avg:F too, p:F every percentile",
 		.example = "[events, visitors]" },
 };
 static const struct conf_table rollup_table = { CONF_ROWS(rollup_rows), .bytes = sizeof(struct conf_rollup), .max = 64,

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 #define FIRST_SKETCH 64 /* a handful of visitors */
 
@@ -123,13 +124,18 @@ void group_add_number(struct group_amount *am, uint32_t kind, double number, int
 	group_add_count(am, count);
 }
 
-static int grow(struct groups *g, struct group_amount *am)
+bool group_is_sketch(uint32_t kind)
+{
+	return kind == TALLY_VISITORS || kind == TALLY_QUANTILE;
+}
+
+static int grow(struct groups *g, struct group_amount *am, size_t most)
 {
 	size_t cap = am->cap ? 2 * am->cap : FIRST_SKETCH;
-	if (am->cap >= HLL_ROOM)
+	if (am->cap >= most)
 		return -EBADMSG;
-	if (cap > HLL_ROOM)
-		cap = HLL_ROOM;
+	if (cap > most)
+		cap = most;
 	if (g->bytes + cap > GROUPS_BYTES_MAX)
 		return -E2BIG;
 	uint8_t *sketch = memory_grow(am->sketch, cap);
@@ -146,21 +152,41 @@ int group_add_hash(struct groups *g, struct group_amount *am, uint64_t hash)
 		int rc = am->cap ? hll_add(am->sketch, &am->len, am->cap, hash) : -ENOSPC;
 		if (rc != -ENOSPC)
 			return rc;
-		rc = grow(g, am);
+		rc = grow(g, am, HLL_ROOM);
 		if (rc)
 			return rc;
 	}
 }
 
-int group_add_sketch(struct groups *g, struct group_amount *am, const void *sketch, size_t len)
+int group_add_value(struct groups *g, struct group_amount *am, double number, uint64_t times)
+{
+	for (;;) {
+		int rc = am->cap ? quantile_add(am->sketch, &am->len, am->cap, number, times) : -ENOSPC;
+		if (rc != -ENOSPC)
+			return rc;
+		rc = grow(g, am, QUANTILE_ROOM);
+		if (rc)
+			return rc;
+	}
+}
+
+static int merge(struct group_amount *am, uint32_t kind, const void *sketch, size_t len)
+{
+	if (am->cap == 0)
+		return -ENOSPC;
+	return kind == TALLY_QUANTILE ? quantile_merge(am->sketch, &am->len, am->cap, sketch, len)
+				      : hll_merge(am->sketch, &am->len, am->cap, sketch, len);
+}
+
+int group_add_sketch(struct groups *g, struct group_amount *am, uint32_t kind, const void *sketch, size_t len)
 {
 	if (len == 0)
 		return 0;
 	for (;;) {
-		int rc = am->cap ? hll_merge(am->sketch, &am->len, am->cap, sketch, len) : -ENOSPC;
+		int rc = merge(am, kind, sketch, len);
 		if (rc != -ENOSPC)
 			return rc;
-		rc = grow(g, am);
+		rc = grow(g, am, kind == TALLY_QUANTILE ? QUANTILE_ROOM : HLL_ROOM);
 		if (rc)
 			return rc;
 	}
@@ -172,8 +198,8 @@ int group_merge(struct groups *g, struct group *into, const struct group *from)
 		const struct group_amount *add = &from->amounts[i];
 		uint32_t kind = g->needs->need[i].kind;
 		int rc = 0;
-		if (kind == TALLY_VISITORS)
-			rc = group_add_sketch(g, &into->amounts[i], add->sketch, add->len);
+		if (group_is_sketch(kind))
+			rc = group_add_sketch(g, &into->amounts[i], kind, add->sketch, add->len);
 		else if (kind >= TALLY_SUM)
 			group_add_number(&into->amounts[i], kind, add->number, add->count);
 		else
@@ -219,6 +245,8 @@ struct group_value group_metric(const struct query *q, const struct plan_needs *
 	case QM_MIN:
 	case QM_MAX:
 		return real(am->number, am->count > 0);
+	case QM_QUANTILE:
+		return real(quantile_value(am->sketch, am->len, q->metrics[metric].percent), am->len > 0);
 	case QM_PERCENTAGE:
 		break;
 	}

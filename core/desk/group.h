@@ -50,7 +50,11 @@ struct group *groups_spare(struct groups *g);
 void group_add_count(struct group_amount *am, int64_t by);
 void group_add_number(struct group_amount *am, uint32_t kind, double number, int64_t count);
 must_check int group_add_hash(struct groups *g, struct group_amount *am, uint64_t hash);
-must_check int group_add_sketch(struct groups *g, struct group_amount *am, const void *sketch, size_t len);
+must_check int group_add_value(struct groups *g, struct group_amount *am, double number, uint64_t times);
+must_check int group_add_sketch(
+	struct groups *g, struct group_amount *am, uint32_t kind, const void *sketch, size_t len);
+/* VISITORS and QUANTILE */
+bool group_is_sketch(uint32_t kind);
 /* All amounts of from into into. */
 must_check int group_merge(struct groups *g, struct group *into, const struct group *from);
 

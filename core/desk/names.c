@@ -24,7 +24,7 @@ static const struct {
 };
 
 static const char *const metric_names[] = { "events", "pageviews", "visitors", "percentage", "sum:F", "avg:F", "min:F",
-	"max:F", NULL };
+	"max:F", "p50:F", "p90:F", "p95:F", "p99:F", NULL };
 static const char *const metric_later[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration",
 	"conversion_rate", NULL };
 
@@ -110,15 +110,18 @@ static int later(struct query_error *err, const char *what, struct tally_str nam
 		(int)name.len, name.ptr);
 }
 
-/* "p95" of "p95:value" */
-static bool is_quantile(struct tally_str s)
+/* The 95 of "p95"; 0 = no such word. */
+static unsigned percent_of(struct tally_str s)
 {
-	if (s.len < 2 || s.len > 5 || s.ptr[0] != 'p')
-		return false;
-	for (size_t i = 1; i < s.len; i++)
+	unsigned percent = 0;
+	if (s.len < 2 || s.len > 3 || s.ptr[0] != 'p' || s.ptr[1] == '0')
+		return 0;
+	for (size_t i = 1; i < s.len; i++) {
 		if (s.ptr[i] < '0' || s.ptr[i] > '9')
-			return false;
-	return true;
+			return 0;
+		percent = percent * 10 + (unsigned)(s.ptr[i] - '0');
+	}
+	return percent;
 }
 
 /* The F of "sum:F": "value", or "props.KEY". */
@@ -152,7 +155,12 @@ static int metric_of(struct tally_str name, struct query_metric *m, struct query
 		m->kind = metrics[i].kind;
 		return colon ? metric_field(m, str_make(colon + 1, name.len - word.len - 1), err) : 0;
 	}
-	if (listed(metric_later, name) || (colon && is_quantile(word)))
+	m->percent = colon ? percent_of(word) : 0;
+	if (m->percent) {
+		m->kind = QM_QUANTILE;
+		return metric_field(m, str_make(colon + 1, name.len - word.len - 1), err);
+	}
+	if (listed(metric_later, name))
 		return later(err, "metric", name);
 	return unknown(err, "metric", name, metric_names);
 }

@@ -12,6 +12,7 @@ static const uint32_t need_kind[] = {
 	[QM_MIN] = TALLY_MIN,
 	[QM_MAX] = TALLY_MAX,
 	[QM_PERCENTAGE] = TALLY_VISITORS,
+	[QM_QUANTILE] = TALLY_QUANTILE, /* one sketch for all percents */
 };
 
 static bool same(const struct plan_need *n, uint32_t kind, const struct query_metric *m)
@@ -55,7 +56,8 @@ static void put_metric(struct text_out *o, const struct plan_need *n)
 		[TALLY_VISITORS] = "visitors",
 		[TALLY_SUM] = "sum:",
 		[TALLY_MIN] = "min:",
-		[TALLY_MAX] = "max:" };
+		[TALLY_MAX] = "max:",
+		[TALLY_QUANTILE] = "p:" };
 	struct text_out text;
 	out_open(&text, o->arena);
 	out_lit(&text, words[n->kind]);

@@ -46,11 +46,22 @@ int query_fail(struct query_error *err, int status, const char *code, const char
 
 /* ---- the parts ---- */
 
-enum query_metric_kind { QM_EVENTS, QM_PAGEVIEWS, QM_VISITORS, QM_SUM, QM_AVG, QM_MIN, QM_MAX, QM_PERCENTAGE };
+enum query_metric_kind {
+	QM_EVENTS,
+	QM_PAGEVIEWS,
+	QM_VISITORS,
+	QM_SUM,
+	QM_AVG,
+	QM_MIN,
+	QM_MAX,
+	QM_PERCENTAGE,
+	QM_QUANTILE
+};
 
 struct query_metric {
 	enum query_metric_kind kind;
 	uint32_t is_prop;
+	unsigned percent;       /* QM_QUANTILE: 1..99 */
 	struct tally_str field; /* key of the prop; empty for the event's value */
 	struct tally_str text;  /* as asked: "sum:props.price" */
 };

@@ -106,7 +106,7 @@ static void read_fields(struct raw_scan *s, const struct tally_cell *cells, cons
 				       : text_at(s, cells, field_columns[q->fields[i].kind]);
 }
 
-/* The number a SUM, MIN or MAX is about; false = this event has none. */
+/* The number a SUM, MIN, MAX or QUANTILE is about; false = this event has none. */
 static bool read_number(const struct raw_scan *s, const struct plan_need *n, const struct tally_cell *cells,
 	const struct tree_node *props, double *out)
 {
@@ -143,7 +143,11 @@ static int add_needs(struct raw_scan *s, struct group *g, int64_t weight, const 
 			group_add_count(am, str_eq(name, STR("view")) || str_eq(name, STR("pageview")) ? weight : 0);
 		} else if (n->kind == TALLY_VISITORS) {
 			rc = add_visitor(s, am, text_at(s, cells, EVC_VISITOR));
-		} else if (read_number(s, n, cells, props, &number)) {
+		} else if (!read_number(s, n, cells, props, &number)) {
+			continue;
+		} else if (n->kind == TALLY_QUANTILE) {
+			rc = group_add_value(&s->run->groups, am, number, (uint64_t)weight);
+		} else {
 			group_add_number(am, n->kind, n->kind == TALLY_SUM ? number * (double)weight : number, weight);
 		}
 		if (rc)

@@ -39,7 +39,7 @@ static void put_need(struct rollup_scan *s, struct store_sql *sql, size_t i)
 	static const char *const functions[] = { [TALLY_SUM] = "SUM(", [TALLY_MIN] = "MIN(", [TALLY_MAX] = "MAX(" };
 	uint32_t kind = s->run->plan->needs.need[i].kind;
 	const char *end = s->sketches ? "" : ")";
-	if (kind == TALLY_VISITORS) {
+	if (group_is_sketch(kind)) {
 		store_sql_column(sql, "", metric_column(s, i, 0), "", TALLY_T_BLOB);
 	} else if (kind < TALLY_SUM) {
 		store_sql_column(sql, s->sketches ? "" : "SUM(", metric_column(s, i, 0), end, TALLY_T_INT);
@@ -109,8 +109,8 @@ static int add_needs(struct rollup_scan *s, struct group *g, bool is_view, const
 		uint32_t kind = p->needs.need[i].kind;
 		struct group_amount *am = &g->amounts[i];
 		int rc = 0;
-		if (kind == TALLY_VISITORS) {
-			rc = c->null ? 0 : group_add_sketch(&s->run->groups, am, c->v.ptr, c->len);
+		if (group_is_sketch(kind)) {
+			rc = c->null ? 0 : group_add_sketch(&s->run->groups, am, kind, c->v.ptr, c->len);
 		} else if (kind < TALLY_SUM) {
 			group_add_count(am, c->null || (p->from_name[i] && !is_view) ? 0 : c->v.i);
 		} else if (kind == TALLY_SUM) {
@@ -158,7 +158,7 @@ int run_rollup(struct run *r)
 {
 	struct rollup_scan s = { .run = r, .rollup = r->plan->rollup, .by_bucket = r->q->time_dim >= 0 };
 	for (size_t i = 0; i < r->plan->needs.n; i++) {
-		s.sketches |= r->plan->needs.need[i].kind == TALLY_VISITORS;
+		s.sketches |= group_is_sketch(r->plan->needs.need[i].kind);
 		s.by_name |= r->plan->from_name[i];
 	}
 	int rc = 0;

@@ -90,7 +90,7 @@ static void put_pairs(struct text_out *o)
 {
 	out_lit(o,
 		"\"legal_pairs\":[{\"metrics\":[\"events\",\"pageviews\",\"visitors\",\"sum:F\",\"avg:F\",\"min:F\","
-		"\"max:F\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"]},{\"metrics\":[\"percentage\"],"
+		"\"max:F\",\"p50:F\",\"p90:F\",\"p95:F\",\"p99:F\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"]},{\"metrics\":[\"percentage\"],"
 		"\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],\"note\":\"needs at least one dimension\"}]");
 }
 

@@ -5,6 +5,7 @@
 
 #include "desk/shape.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 #define HLL_ERROR 0.0081 /* 1.04 / sqrt(2^14) */
 
@@ -59,6 +60,8 @@ static void put_exactness(struct text_out *o, const struct shape_input *in, cons
 		out_json(o, in->q->metrics[i].text);
 		if (sketch && !exact)
 			text_printf(o, ":{\"kind\":\"hll\",\"rel_error\":%g}", HLL_ERROR);
+		else if (in->q->metrics[i].kind == QM_QUANTILE && !sampled)
+			text_printf(o, ":{\"kind\":\"ddsketch\",\"rel_error\":%g}", QUANTILE_ERROR);
 		else
 			out_lit(o, sampled ? ":{\"kind\":\"sampled\"}" : ":{\"kind\":\"exact\"}");
 	}

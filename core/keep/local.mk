@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-libtallycore_la_SOURCES += core/keep/verify.c core/keep/verify.h core/keep/verify_inner.h core/keep/verify_read.c
+libtallycore_la_SOURCES += core/keep/verify.c core/keep/verify.h core/keep/verify_inner.h core/keep/verify_read.c \
+	core/keep/verify_sketch.c

@@ -49,7 +49,7 @@ static void say_counts(struct verify *v, const char *what, int64_t node, struct 
 	text_json_end(o, '}');
 }
 
-static void say_bucket(struct verify *v, const struct schema_rollup *r, int grain, const struct verify_cell *c,
+void verify_say_bucket(struct verify *v, const struct schema_rollup *r, int grain, const struct verify_cell *c,
 	const char *metric, double is, double raw)
 {
 	struct text_out *o = v->out;
@@ -70,7 +70,7 @@ static void say_bucket(struct verify *v, const struct schema_rollup *r, int grai
 
 /* ---- what the raw rows come to ---- */
 
-static struct verify_cell *cell_of(
+struct verify_cell *verify_cell_of(
 	struct verify *v, struct table *t, int64_t node, struct tally_str site, int64_t bucket, bool make)
 {
 	char *key = arena_alloc(&v->arena, 16 + site.len);
@@ -107,7 +107,7 @@ static void take_minute(struct verify *v, const struct verify_cell *c, const str
 {
 	(void)r;
 	(void)grain;
-	add(cell_of(v, &v->raw[TALLY_MINUTE], c->node, c->site, c->bucket_us, true), c);
+	add(verify_cell_of(v, &v->raw[TALLY_MINUTE], c->node, c->site, c->bucket_us, true), c);
 }
 
 /* A quarter hour is in one day and month of every zone. */
@@ -118,15 +118,15 @@ static void take_quarter(struct verify *v, const struct verify_cell *c, const st
 	(void)grain;
 	for (int g = TALLY_QUARTER; g < TALLY_GRAINS; g++) {
 		int64_t bucket = g == TALLY_QUARTER ? c->bucket_us : zone_floor(z, units[g], c->bucket_us);
-		add(cell_of(v, &v->raw[g], c->node, c->site, bucket, true), c);
+		add(verify_cell_of(v, &v->raw[g], c->node, c->site, bucket, true), c);
 	}
-	add(cell_of(v, &v->total, c->node, c->site, 0, true), c);
+	add(verify_cell_of(v, &v->total, c->node, c->site, 0, true), c);
 	v->result->events += c->counts[VS_EVENTS];
 }
 
 /* ---- a rollup against it ---- */
 
-static int64_t horizon_of(const struct verify *v, const struct schema_rollup *r, int g, struct tally_str site)
+int64_t verify_horizon_of(const struct verify *v, const struct schema_rollup *r, int g, struct tally_str site)
 {
 	int64_t h = v->rollup_horizon_us[r - v->opt->schema->rollups];
 	if (v->grain_horizon_us[g] > h)
@@ -157,10 +157,10 @@ static void compare(struct verify *v, const struct schema_rollup *r, int grain, 
 		{ TALLY_SUM, VS_COUNT_VALUE, "count:value" } };
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
 		if (has(r->rollup, counts[i].kind) && is->counts[counts[i].sum] != raw->counts[counts[i].sum])
-			say_bucket(v, r, grain, raw, counts[i].name, (double)is->counts[counts[i].sum],
+			verify_say_bucket(v, r, grain, raw, counts[i].name, (double)is->counts[counts[i].sum],
 				(double)raw->counts[counts[i].sum]);
 	if (has(r->rollup, TALLY_SUM) && fabs(is->value - raw->value) > 1e-9 * (raw->size + is->size))
-		say_bucket(v, r, grain, raw, "sum:value", is->value, raw->value);
+		verify_say_bucket(v, r, grain, raw, "sum:value", is->value, raw->value);
 }
 
 static unsigned turn_of(const struct verify *v, const struct schema_rollup *r, int grain)
@@ -172,9 +172,10 @@ static void take_rollup(struct verify *v, const struct verify_cell *c, const str
 {
 	static const struct verify_cell nothing;
 	v->result->rollup_rows++;
-	if (grain < 0 || grain >= TALLY_GRAINS || c->bucket_us < horizon_of(v, r, grain, c->site))
+	if (grain < 0 || grain >= TALLY_GRAINS || c->bucket_us < verify_horizon_of(v, r, grain, c->site))
 		return; /* of a retention that is not through yet; nobody reads it */
-	struct verify_cell *raw = cell_of(v, &v->raw[grain], c->node, c->site, c->bucket_us, false), none = nothing;
+	struct verify_cell *raw = verify_cell_of(v, &v->raw[grain], c->node, c->site, c->bucket_us, false),
+			   none = nothing;
 	if (!raw) {
 		none = (struct verify_cell){ .node = c->node, .site = c->site, .bucket_us = c->bucket_us };
 		raw = &none;
@@ -189,7 +190,7 @@ static void find_missing(struct verify *v, const struct schema_rollup *r, int gr
 	size_t at = 0;
 	for (const struct table_entry *e; (e = table_next(&v->raw[grain], &at));) {
 		const struct verify_cell *raw = e->value;
-		if (raw->seen != turn_of(v, r, grain) && raw->bucket_us >= horizon_of(v, r, grain, raw->site))
+		if (raw->seen != turn_of(v, r, grain) && raw->bucket_us >= verify_horizon_of(v, r, grain, raw->site))
 			compare(v, r, grain, &nothing, raw);
 	}
 }
@@ -204,6 +205,8 @@ static int check_rollups(struct verify *v)
 		rc = verify_read_rollup(v, &s->rollups[i], take_rollup);
 		for (int g = 0; g < TALLY_GRAINS && rc == 0; g++)
 			find_missing(v, &s->rollups[i], g);
+		if (rc == 0)
+			rc = verify_sketches(v, &s->rollups[i]);
 	}
 	return rc;
 }
@@ -212,7 +215,7 @@ static int check_rollups(struct verify *v)
 
 static void take_counts(struct verify *v, int64_t node, struct tally_str site, int64_t stored, int64_t dead)
 {
-	struct verify_cell *c = cell_of(v, &v->total, node, site, 0, true);
+	struct verify_cell *c = verify_cell_of(v, &v->total, node, site, 0, true);
 	c->seen = 1;
 	say_counts(v, "ledger", node, site, "stored", stored, c->counts[VS_EVENTS]);
 	say_counts(v, "ledger", node, site, "dead", dead, (int64_t)c->size);
@@ -221,7 +224,7 @@ static void take_counts(struct verify *v, int64_t node, struct tally_str site, i
 /* `size` of the totals is of no use otherwise: it takes the number of dead letters. */
 static void take_dead(struct verify *v, int64_t node, struct tally_str site, int64_t n)
 {
-	cell_of(v, &v->total, node, site, 0, true)->size = (double)n;
+	verify_cell_of(v, &v->total, node, site, 0, true)->size = (double)n;
 }
 
 static void forget_sizes(struct verify *v)

@@ -2,8 +2,9 @@
 /* Is a store one whole? In one snapshot, for every node in it: what the raw rows come to, by site and bucket, is what
  * every rollup says from its horizon on; the ledger's counts are the numbers of rows; no row lies behind the position.
  *
- * Sums of a bucket over all keys are compared (events, pageviews, sum and count of value). What is not compared: minimum,
- * maximum, distinct visitors, sums of props, single keys of a bucket. */
+ * Sums of a bucket over all keys are compared (events, pageviews, sum and count of value, numbers in the sketches of
+ * value); every sketch is well formed. What is not compared: minimum, maximum, distinct visitors, percentiles, sums of
+ * props, single keys of a bucket. */
 #ifndef KEEP_VERIFY_H
 #define KEEP_VERIFY_H
 

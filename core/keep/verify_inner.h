@@ -30,6 +30,20 @@ struct verify {
 	struct table total; /* node and site: as a bucket at 0 */
 };
 
+/* ---- verify.c ---- */
+
+/* NULL if it is not there and is not to be made. */
+struct verify_cell *verify_cell_of(
+	struct verify *v, struct table *t, int64_t node, struct tally_str site, int64_t bucket, bool make);
+/* The first bucket that the rollup must have whole. */
+int64_t verify_horizon_of(const struct verify *v, const struct schema_rollup *r, int grain, struct tally_str site);
+void verify_say_bucket(struct verify *v, const struct schema_rollup *r, int grain, const struct verify_cell *c,
+	const char *metric, double is, double raw);
+
+/* ---- verify_sketch.c: 0 or -errno with the result's error ---- */
+
+int verify_sketches(struct verify *v, const struct schema_rollup *r);
+
 /* ---- verify_read.c: each 0 or -errno with the result's error ---- */
 
 typedef void (*verify_cell_fn)(struct verify *v, const struct verify_cell *c, const struct schema_rollup *r, int grain);
@@ -38,6 +52,9 @@ int verify_read_horizons(struct verify *v);
 /* Raw rows by buckets of step_us from from_us on; fn's r is NULL. */
 int verify_read_raw(struct verify *v, int64_t step_us, int64_t from_us, int grain, verify_cell_fn fn);
 int verify_read_rollup(struct verify *v, const struct schema_rollup *r, verify_cell_fn fn);
+/* Of each row: node, site, bucket, grain, sketch. */
+int verify_read_sketches(
+	struct verify *v, const struct schema_rollup *r, const char *column, tally_row_fn fn, void *arg);
 /* node, site, what the ledger says and how many rows there are */
 int verify_read_counts(struct verify *v,
 	void (*fn)(struct verify *v, int64_t node, struct tally_str site, int64_t stored, int64_t dead));

@@ -122,6 +122,15 @@ int verify_read_rollup(struct verify *v, const struct schema_rollup *r, verify_c
 	return ask(v, sql, row_types, 9, take_sums, &t);
 }
 
+int verify_read_sketches(
+	struct verify *v, const struct schema_rollup *r, const char *column, tally_row_fn fn, void *arg)
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_BLOB };
+	const char *sql = arena_printf(&v->arena, "SELECT `node`, `site`, `bucket`, `grain`, `%s` FROM `%s%s`", column,
+		v->opt->prefix, r->table.name);
+	return ask(v, sql, types, 5, fn, arg);
+}
+
 /* ---- counts ---- */
 
 struct counting {

@@ -199,6 +199,10 @@ static void put_amount(struct tally_cell *cells, const struct tally_metric *m, c
 		cells[0] = cell_bytes(a->sketch, a->sketch_len);
 		cells[1] = cell_int(0); /* the sink's: estimate of the union */
 		return;
+	case TALLY_QUANTILE:
+		cells[0] = cell_bytes(a->sketch, a->sketch_len);
+		cells[1] = cell_null();
+		return;
 	case TALLY_SUM:
 		cells[0] = cell_real(a->number);
 		cells[1] = cell_int(a->count);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "plug/inner.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 static struct plug_services services;
 
@@ -141,22 +142,35 @@ static void host_hash_keyed128(const void *bytes, size_t len, uint64_t *two_word
 
 static size_t host_sketch_room(uint32_t kind)
 {
-	return kind == TALLY_SKETCH_HLL ? HLL_ROOM : 0;
+	return kind == TALLY_SKETCH_HLL ? HLL_ROOM : kind == TALLY_SKETCH_QUANTILE ? QUANTILE_ROOM : 0;
 }
 
 static int host_sketch_add(uint32_t kind, void *buf, size_t *len, size_t cap, uint64_t hash, double number)
 {
-	(void)number;
+	if (kind == TALLY_SKETCH_QUANTILE)
+		return quantile_add(buf, len, cap, number, 1);
 	return kind == TALLY_SKETCH_HLL ? hll_add(buf, len, cap, hash) : -EOPNOTSUPP;
 }
 
 static int host_sketch_merge(uint32_t kind, void *buf, size_t *len, size_t cap, const void *other, size_t other_len)
 {
+	if (kind == TALLY_SKETCH_QUANTILE)
+		return quantile_merge(buf, len, cap, other, other_len);
 	return kind == TALLY_SKETCH_HLL ? hll_merge(buf, len, cap, other, other_len) : -EOPNOTSUPP;
+}
+
+static int host_sketch_add_numbers(
+	uint32_t kind, void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times)
+{
+	if (kind != TALLY_SKETCH_QUANTILE)
+		return -EOPNOTSUPP;
+	return quantile_add_many(buf, len, cap, numbers, n, times);
 }
 
 static double host_sketch_estimate(uint32_t kind, const void *buf, size_t len)
 {
+	if (kind == TALLY_SKETCH_QUANTILE)
+		return quantile_value(buf, len, 50);
 	return kind == TALLY_SKETCH_HLL ? hll_estimate(buf, len) : 0;
 }
 
@@ -317,6 +331,7 @@ const struct tally_host plug_host = {
 	.sketch_add = host_sketch_add,
 	.sketch_merge = host_sketch_merge,
 	.sketch_estimate = host_sketch_estimate,
+	.sketch_add_numbers = host_sketch_add_numbers,
 	.answer = host_answer,
 	.resume = host_resume,
 	.request_version = host_request_version,

@@ -10,6 +10,7 @@
 #include "base/seam.h"
 #include "meter/meter.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 /* ---- options: asking for what is not in the sink's own table is a mistake in the sink, said at once ---- */
 
@@ -155,12 +156,14 @@ static size_t host_tables(const struct tally_sink_instance *in, const struct tal
 
 static size_t host_sketch_room(enum tally_sketch_kind kind)
 {
-	return kind == TALLY_SKETCH_HLL ? HLL_ROOM : 0;
+	return kind == TALLY_SKETCH_HLL ? HLL_ROOM : kind == TALLY_SKETCH_QUANTILE ? QUANTILE_ROOM : 0;
 }
 
 static int host_sketch_merge(
 	enum tally_sketch_kind kind, void *buf, size_t *len, size_t cap, const void *other, size_t other_len)
 {
+	if (kind == TALLY_SKETCH_QUANTILE)
+		return quantile_merge(buf, len, cap, other, other_len);
 	if (kind != TALLY_SKETCH_HLL)
 		return -ENOTSUP;
 	return other_len ? hll_merge(buf, len, cap, other, other_len) : 0;
@@ -168,6 +171,8 @@ static int host_sketch_merge(
 
 static double host_sketch_estimate(enum tally_sketch_kind kind, const void *buf, size_t len)
 {
+	if (kind == TALLY_SKETCH_QUANTILE)
+		return quantile_value(buf, len, 50);
 	return kind == TALLY_SKETCH_HLL && len ? hll_estimate(buf, len) : 0;
 }
 
@@ -230,6 +235,26 @@ static void destroy(struct tally_sink_instance *in)
 	free(in);
 }
 
+/* A sink that is older than a kind of merge would leave its columns as they are, and say nothing. */
+static bool knows_tables(
+	const struct tally_sink *sink, const struct schema *schema, const struct conf_sink *cs, char why[512])
+{
+	uint32_t knows = sink->merges ? sink->merges : TALLY_M_FIRST;
+	for (size_t i = 0; sink->is_store && i < schema->ntables; i++) {
+		const struct tally_table *t = schema->tables[i];
+		for (uint32_t c = 0; c < t->ncolumns; c++) {
+			if (t->columns[c].merge <= knows)
+				continue;
+			snprintf(why, 512,
+				"%s: sink %s: %s %s is older than columns like %s.%s: install one of this version, or take "
+				"that metric out of the rollup",
+				cs->place, cs->name, sink->name, sink->version, t->name, t->columns[c].name);
+			return false;
+		}
+	}
+	return true;
+}
+
 int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,
 	const struct schema *schema, const char *node_uuid, struct tally_sink_instance **out, char why[512])
 {
@@ -243,6 +268,10 @@ int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, co
 	in->prefix = arena_printf(&in->arena, "%s", cs->prefix ? cs->prefix : "");
 	in->data_dir = arena_printf(&in->arena, "%s", c->data_dir);
 	snprintf(in->node, sizeof in->node, "%s", node_uuid);
+	if (!knows_tables(sink, schema, cs, why)) {
+		destroy(in);
+		return -EINVAL;
+	}
 	struct conf_value *options;
 	const char *who = arena_printf(&in->arena, "sink %s", cs->plugin);
 	int rc = conf_options_parse(

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "event/event.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 #define SITE_BYTES 128
 #define LINE_BYTES 64
@@ -206,6 +207,10 @@ static void add_metric(struct maker *m, const struct tally_metric *metric)
 		return;
 	case TALLY_MAX:
 		add(m, field_name(m, "max", metric), TALLY_T_REAL, TALLY_M_MAX, 0, 1);
+		return;
+	case TALLY_QUANTILE:
+		add(m, field_name(m, "quantiles", metric), TALLY_T_BLOB, TALLY_M_QUANTILE, QUANTILE_ROOM, 0);
+		add(m, field_name(m, "p50", metric), TALLY_T_REAL, TALLY_M_ESTIMATE, 0, 1);
 		return;
 	case TALLY_VISITS:
 		add(m, "visits", TALLY_T_INT, TALLY_M_ADD, 0, 0);

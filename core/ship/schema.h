@@ -4,7 +4,8 @@
  *   dimension  event:name -> event_name, event:page -> event_page, event:props:x -> props_x (letters outside [a-z0-9_]
  *              become _xx hex)
  *   events -> events; pageviews -> pageviews; visitors -> visitors_hll (BLOB, HLL) and visitors (INT, ESTIMATE)
- *   sum:F -> sum_F and count_F; min:F -> min_F; max:F -> max_F   (F: value, or props_x) */
+ *   sum:F -> sum_F and count_F; min:F -> min_F; max:F -> max_F   (F: value, or props_x)
+ *   p:F -> quantiles_F (BLOB, QUANTILE) and p50_F (REAL, ESTIMATE: the median) */
 #ifndef SHIP_SCHEMA_H
 #define SHIP_SCHEMA_H
 

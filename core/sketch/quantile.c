@@ -185,7 +185,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Bytes of the sketch of at most CHUNK numbers, or -EINVAL. */
-static int small_sketch(const double *numbers, size_t n, uint8_t *out)
+static int small_sketch(const double *numbers, size_t n, uint64_t times, uint8_t *out)
 {
 	int32_t keys[CHUNK];
 	struct writer w;
@@ -199,31 +199,31 @@ static int small_sketch(const double *numbers, size_t n, uint8_t *out)
 	for (size_t i = 0, same; i < n; i += same) {
 		for (same = 1; i + same < n && keys[i + same] == keys[i];)
 			same++;
-		writer_put(&w, keys[i], same);
+		writer_put(&w, keys[i], times > QUANTILE_COUNT_MAX / same ? QUANTILE_COUNT_MAX : times * same);
 	}
 	return (int)writer_end(&w);
 }
 
-static int add_chunk(void *buf, size_t *len, size_t cap, const double *numbers, size_t n)
+static int add_chunk(void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times)
 {
-	uint8_t small[QUANTILE_HEAD + 5 * CHUNK];
-	int made = small_sketch(numbers, n, small);
+	uint8_t small[QUANTILE_HEAD + 12 * CHUNK];
+	int made = small_sketch(numbers, n, times, small);
 	return made < 0 ? made : quantile_merge(buf, len, cap, small, (size_t)made);
 }
 
 /* All or nothing: several chunks go into a copy. */
-int quantile_add_many(void *buf, size_t *len, size_t cap, const double *numbers, size_t n)
+int quantile_add_many(void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times)
 {
 	uint8_t all[QUANTILE_ROOM];
 	size_t all_len = *len;
 	int rc = 0;
-	if (n <= CHUNK)
-		return n ? add_chunk(buf, len, cap, numbers, n) : 0;
+	if (n <= CHUNK || times == 0)
+		return n && times ? add_chunk(buf, len, cap, numbers, n, times) : 0;
 	if (all_len > sizeof all)
 		return -EBADMSG;
 	if (all_len)
 		memcpy(all, buf, all_len);
 	for (size_t at = 0; rc == 0 && at < n; at += CHUNK)
-		rc = add_chunk(all, &all_len, sizeof all, numbers + at, n - at < CHUNK ? n - at : CHUNK);
+		rc = add_chunk(all, &all_len, sizeof all, numbers + at, n - at < CHUNK ? n - at : CHUNK, times);
 	return rc == 0 ? give(buf, len, cap, all, all_len) : rc;
 }

@@ -32,8 +32,8 @@
  * the bytes are, nothing outside of them is touched); -EINVAL: a number that is not finite. After an error buf is as it
  * was. other may be buf itself; else they do not overlap. */
 must_check int quantile_add(void *buf, size_t *len, size_t cap, double number, uint64_t times);
-/* n numbers at once: much faster than one by one. */
-must_check int quantile_add_many(void *buf, size_t *len, size_t cap, const double *numbers, size_t n);
+/* n numbers at once, each so many times: much faster than one by one. */
+must_check int quantile_add_many(void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times);
 must_check int quantile_merge(void *buf, size_t *len, size_t cap, const void *other, size_t other_len);
 
 /* The number at rank ceil(percent / 100 * count), 1 being the least, give or take 1 %. percent: 0..100. 0 for the empty

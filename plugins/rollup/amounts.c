@@ -80,6 +80,10 @@ int amounts_add(struct rollup *ro, const struct tally_rollup *r, struct amount *
 			if (number_of(&r->metrics[i], ev, &number))
 				take_number(kind, &am[i], kind == TALLY_SUM ? number * (double)weight : number, weight);
 			break;
+		case TALLY_QUANTILE:
+			if (number_of(&r->metrics[i], ev, &number))
+				rc = numbers_add(ro, &am[i].v.numbers, number, weight);
+			break;
 		}
 		if (rc != 0)
 			return rc;
@@ -96,6 +100,8 @@ int amounts_merge(struct rollup *ro, const struct tally_rollup *r, struct amount
 			into[i].count = add_count(into[i].count, from[i].count);
 		else if (kind == TALLY_VISITORS)
 			rc = people_merge(ro, &into[i].v.people, &from[i].v.people);
+		else if (kind == TALLY_QUANTILE)
+			rc = numbers_merge(ro, &into[i].v.numbers, &from[i].v.numbers);
 		else if (from[i].count)
 			take_number(kind, &into[i], from[i].v.number, from[i].count);
 		if (rc != 0)
@@ -110,26 +116,46 @@ struct amount *amounts_copy(struct rollup *ro, const struct tally_rollup *r, con
 	if (!am)
 		return NULL;
 	memcpy(am, from, r->nmetrics * sizeof *am);
-	for (uint32_t i = 0; i < r->nmetrics; i++)
-		if (r->metrics[i].kind == TALLY_VISITORS && people_copy(ro, &am[i].v.people) != 0)
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		uint32_t kind = r->metrics[i].kind;
+		if (kind == TALLY_VISITORS && people_copy(ro, &am[i].v.people) != 0)
 			return NULL;
+		if (kind == TALLY_QUANTILE && numbers_copy(ro, &am[i].v.numbers) != 0)
+			return NULL;
+	}
 	return am;
+}
+
+static int seal_people(struct rollup *ro, struct people *p, struct tally_amount *out)
+{
+	int rc = people_seal(ro, p);
+	out->sketch = p->count ? p->data : NULL;
+	out->sketch_len = rc == 0 ? p->count : 0;
+	return rc;
+}
+
+static int seal_numbers(struct rollup *ro, struct numbers *nu, struct tally_amount *out)
+{
+	int rc = numbers_seal(ro, nu);
+	out->sketch = nu->len ? nu->sketch : NULL;
+	out->sketch_len = nu->len;
+	return rc;
 }
 
 int amounts_seal(struct rollup *ro, const struct tally_rollup *r, struct amount *am, struct tally_amount *out)
 {
 	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		uint32_t kind = r->metrics[i].kind;
+		int rc = 0;
 		out[i] = (struct tally_amount){ .count = am[i].count };
-		if (r->metrics[i].kind != TALLY_VISITORS) {
+		if (kind == TALLY_VISITORS)
+			rc = seal_people(ro, &am[i].v.people, &out[i]);
+		else if (kind == TALLY_QUANTILE)
+			rc = seal_numbers(ro, &am[i].v.numbers, &out[i]);
+		else
 			out[i].number = am[i].v.number;
-			continue;
-		}
-		struct people *p = &am[i].v.people;
-		int rc = people_seal(ro, p);
 		if (rc != 0)
 			return rc;
-		out[i].sketch = p->count ? p->data : NULL;
-		out[i].sketch_len = p->count;
 	}
 	return 0;
 }

@@ -61,13 +61,31 @@ int people_copy(struct rollup *ro, struct people *p);
 /* Turns the set into a sketch in batch memory. */
 int people_seal(struct rollup *ro, struct people *p);
 
+/* ---- numbers.c: the numbers of a cell, for percentiles ---- */
+
+/* A sketch, and numbers that are not in it yet. Zeroed = empty. */
+struct numbers {
+	void *sketch;
+	double *waiting;
+	uint32_t len, room;
+	uint32_t waiting_n, waiting_cap;
+};
+
+int numbers_add(struct rollup *ro, struct numbers *nu, double number, int64_t times);
+int numbers_merge(struct rollup *ro, struct numbers *into, const struct numbers *from);
+/* A plain copy of another one gets memory of its own. */
+int numbers_copy(struct rollup *ro, struct numbers *nu);
+/* From now on the sketch holds all of them. */
+int numbers_seal(struct rollup *ro, struct numbers *nu);
+
 /* ---- amounts.c: what the metrics of a cell add up to ---- */
 
 struct amount {
 	int64_t count;
 	union {
 		double number;
-		struct people people; /* VISITORS */
+		struct people people;   /* VISITORS */
+		struct numbers numbers; /* QUANTILE */
 	} v;
 };
 

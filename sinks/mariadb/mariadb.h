@@ -58,7 +58,7 @@ struct md_watch {
 struct md_table {
 	const struct tally_table *table;
 	MYSQL_STMT *put;
-	int sketch; /* column of its sketch, -1 = none */
+	bool has_sketch;
 };
 
 struct md {
@@ -188,7 +188,7 @@ void md_arrays_close(struct md_arrays *a);
 bool md_arrays_widen(struct md_arrays *a, size_t ncolumns);
 /* Unites the sketches of these rows, MD_ROWS_MAX at most, with those of the store; they are the rows 0.. from then on. */
 int md_arrays_unite(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n);
-size_t md_arrays_sketch_bytes(const struct md_arrays *a, size_t row);
+size_t md_arrays_sketch_bytes(const struct md_arrays *a, uint32_t column, size_t row);
 /* n rows; the first of them is the row `united` of those united last. 0, or the server's code with its words. */
 unsigned md_execute(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n, size_t united,
 	char words[MD_WORDS]);
@@ -200,16 +200,24 @@ int md_put_rows(struct md *s, const struct tally_batch *b, size_t rows_index);
 
 /* ---- sketch.c ---- */
 
-/* Unites the sketches of these rows with those of the store; the results are in column arrays sketch[] and estimate[]
- * and live until md_cache_commit() or md_cache_forget(). enum tally_sink_rc. */
 struct md_bytes {
 	char *ptr;
 	size_t len;
 };
-int md_unite(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n, struct md_bytes *sketch,
-	int64_t *estimate);
 
-/* ---- cache.c: sketches by table and key ---- */
+/* One sketch column of so many rows, united. */
+struct md_united {
+	struct md_bytes sketch[MD_ROWS_MAX];
+	double estimate[MD_ROWS_MAX];
+};
+
+bool md_is_sketch(const struct tally_column *c);
+/* Unites the sketches of these rows with those of the store, each column into its own of `united`, by number of the
+ * column. The results live until md_cache_commit() or md_cache_forget(). enum tally_sink_rc. */
+int md_unite(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n,
+	struct md_united *const *united);
+
+/* ---- cache.c: sketches by table, key and column ---- */
 
 struct md_cache *md_cache_open(size_t max_bytes);
 void md_cache_close(struct md_cache *c);

@@ -113,8 +113,8 @@ static size_t row_bytes(const struct put *p, size_t row)
 		uint32_t type = t->columns[i].type;
 		bool fixed = type == TALLY_T_INT || type == TALLY_T_REAL || cells[i].null;
 		bytes += 9;
-		if (t->columns[i].merge == TALLY_M_HLL)
-			bytes += md_arrays_sketch_bytes(p->s->arrays, row - p->united);
+		if (md_is_sketch(&t->columns[i]))
+			bytes += md_arrays_sketch_bytes(p->s->arrays, i, row - p->united);
 		else
 			bytes += fixed ? 0 : cells[i].len;
 	}
@@ -184,7 +184,7 @@ int md_put_rows(struct md *s, const struct tally_batch *b, size_t index)
 	for (size_t first = 0; first < rows->n && rc == TALLY_SINK_OK; first = p.united + p.many) {
 		p.united = first;
 		p.many = rows->n - first < MD_ROWS_MAX ? rows->n - first : MD_ROWS_MAX;
-		if (p.t->sketch >= 0)
+		if (p.t->has_sketch)
 			rc = md_arrays_unite(s, p.t, cells_at(&p, first), p.many);
 		if (rc == TALLY_SINK_OK)
 			rc = put_united(&p, first, first + p.many, &refused);

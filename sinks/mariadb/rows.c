@@ -3,6 +3,7 @@
 #include "mariadb.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,7 @@ struct md_arrays {
 	struct column *columns; /* ncolumns of them */
 	MYSQL_BIND *binds;
 	size_t ncolumns;
-	struct md_bytes sketch[MD_ROWS_MAX]; /* of the rows united last */
-	int64_t estimate[MD_ROWS_MAX];
+	struct md_united **united; /* of the rows united last; NULL for columns that never were a sketch */
 };
 
 struct md_arrays *md_arrays_open(void)
@@ -35,6 +35,9 @@ void md_arrays_close(struct md_arrays *a)
 {
 	if (!a)
 		return;
+	for (size_t i = 0; i < a->ncolumns; i++)
+		free(a->united[i]);
+	free(a->united);
 	free(a->columns);
 	free(a->binds);
 	free(a);
@@ -46,11 +49,14 @@ bool md_arrays_widen(struct md_arrays *a, size_t ncolumns)
 		return true;
 	struct column *columns = malloc(ncolumns * sizeof *columns);
 	MYSQL_BIND *binds = calloc(ncolumns, sizeof *binds);
-	if (!columns || !binds) {
+	struct md_united **united = realloc(a->united, ncolumns * sizeof *united);
+	a->united = united ? united : a->united;
+	if (!columns || !binds || !united) {
 		free(columns);
 		free(binds);
 		return false;
 	}
+	memset(united + a->ncolumns, 0, (ncolumns - a->ncolumns) * sizeof *united);
 	free(a->columns);
 	free(a->binds);
 	a->columns = columns;
@@ -104,6 +110,21 @@ static void fill_sketches(struct column *to, const struct md_bytes *sketch, size
 	}
 }
 
+/* Of the rows from `first` on. */
+static void fill_estimates(
+	struct column *to, const struct tally_column *c, const struct md_united *of, size_t first, size_t n)
+{
+	for (size_t r = 0; r < n; r++) {
+		bool null = c->nullable && of->sketch[first + r].len == 0;
+		if (c->type == TALLY_T_REAL)
+			to->values[r].d = of->estimate[first + r];
+		else
+			to->values[r].i = llround(of->estimate[first + r]);
+		to->nulls[r] = null ? STMT_INDICATOR_NULL : STMT_INDICATOR_NONE;
+		to->any_null |= null;
+	}
+}
+
 static void bind_column(struct md_arrays *a, const struct tally_column *c, uint32_t at)
 {
 	struct column *from = &a->columns[at];
@@ -133,11 +154,10 @@ static void fill_column(
 	const struct tally_column *c = &m->table->columns[at];
 	struct column *to = &s->arrays->columns[at];
 	to->any_null = false;
-	if (c->merge == TALLY_M_HLL)
-		fill_sketches(to, s->arrays->sketch + united, n);
+	if (md_is_sketch(c))
+		fill_sketches(to, s->arrays->united[at]->sketch + united, n);
 	else if (c->merge == TALLY_M_ESTIMATE)
-		for (size_t r = 0; r < n; r++)
-			to->values[r].i = s->arrays->estimate[united + r];
+		fill_estimates(to, c, s->arrays->united[at - 1], united, n);
 	else if (c->type == TALLY_T_INT || c->type == TALLY_T_REAL)
 		fill_numbers(to, m->table, at, cells, n, s->node);
 	else
@@ -147,12 +167,20 @@ static void fill_column(
 
 int md_arrays_unite(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n)
 {
-	return md_unite(s, t, cells, n, s->arrays->sketch, s->arrays->estimate);
+	struct md_united **united = s->arrays->united;
+	for (uint32_t i = 0; i < t->table->ncolumns; i++) {
+		if (!md_is_sketch(&t->table->columns[i]) || united[i])
+			continue;
+		united[i] = malloc(sizeof *united[i]);
+		if (!united[i])
+			return s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
+	}
+	return md_unite(s, t, cells, n, united);
 }
 
-size_t md_arrays_sketch_bytes(const struct md_arrays *a, size_t row)
+size_t md_arrays_sketch_bytes(const struct md_arrays *a, uint32_t column, size_t row)
 {
-	return a->sketch[row].len;
+	return a->united[column]->sketch[row].len;
 }
 
 unsigned md_execute(struct md *s, const struct md_table *t, const struct tally_cell *cells, size_t n, size_t united,

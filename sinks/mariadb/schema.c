@@ -71,12 +71,12 @@ static int ready_table(struct md *s, const struct tally_table *t)
 
 /* ---- statements ---- */
 
-static int find_sketch(const struct tally_table *t)
+static bool has_sketch(const struct tally_table *t)
 {
 	for (uint32_t i = 0; i < t->ncolumns; i++)
-		if (t->columns[i].merge == TALLY_M_HLL)
-			return (int)i;
-	return -1;
+		if (md_is_sketch(&t->columns[i]))
+			return true;
+	return false;
 }
 
 static int prepare(struct md *s, struct md_table *m)
@@ -84,7 +84,7 @@ static int prepare(struct md *s, struct md_table *m)
 	struct md_text sql = { 0 };
 	int rc = TALLY_SINK_OK;
 	md_sql_put(&sql, s->host->prefix(s->in), m->table);
-	m->sketch = find_sketch(m->table);
+	m->has_sketch = has_sketch(m->table);
 	m->put = sql.failed ? NULL : mysql_stmt_init(s->db);
 	if (!m->put)
 		rc = s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");

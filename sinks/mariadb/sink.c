@@ -287,5 +287,6 @@ const struct tally_sink tally_sink = {
 	.reader_error = md_reader_error,
 	.reader_close = md_reader_close,
 	.deletes = 1,
+	.merges = TALLY_M_QUANTILE,
 	.adopt = md_adopt,
 };

@@ -2,10 +2,10 @@
 /* The server cannot unite sketches, so they are fetched, united here and written back. No lock is needed for that:
  * the rows are this node's own, and the position's row is locked by this transaction.
  *
- * Key as text of bytes: table name, NUL, then for each key column 8 bytes of an integer or u32 length and bytes. */
+ * Key as text of bytes: table name, NUL, then for each key column 8 bytes of an integer or u32 length and bytes; last,
+ * u32 number of the sketch's column. */
 #include "mariadb.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,13 @@
 
 struct key {
 	char bytes[KEY_MAX];
-	size_t len;
+	size_t len, row_len; /* row_len: without the column */
 };
+
+bool md_is_sketch(const struct tally_column *c)
+{
+	return c->merge == TALLY_M_HLL || c->merge == TALLY_M_QUANTILE;
+}
 
 static void key_add(struct key *k, const void *bytes, size_t len)
 {
@@ -47,6 +52,13 @@ static void make_key(struct key *k, const struct tally_table *t, const struct ta
 		else
 			key_add_bytes(k, cells[i].v.ptr, cells[i].len);
 	}
+	k->row_len = k->len;
+}
+
+static void key_set_column(struct key *k, uint32_t column)
+{
+	k->len = k->row_len;
+	key_add(k, &column, sizeof column);
 }
 
 /* ---- the question ---- */
@@ -118,7 +130,14 @@ static void add_select(struct md_text *sql, const struct md *s, const struct md_
 		md_add_name(sql, "", m->table->columns[i].name);
 		md_add(sql, ", ");
 	}
-	md_add_name(sql, "", m->table->columns[m->sketch].name);
+	const char *comma = "";
+	for (uint32_t i = 0; i < m->table->ncolumns; i++) {
+		if (!md_is_sketch(&m->table->columns[i]))
+			continue;
+		md_add(sql, "%s", comma);
+		md_add_name(sql, "", m->table->columns[i].name);
+		comma = ", ";
+	}
 	md_add(sql, " FROM ");
 	md_add_name(sql, s->host->prefix(s->in), m->table->name);
 	md_add(sql, " FORCE INDEX (PRIMARY) WHERE (");
@@ -146,6 +165,19 @@ static struct fetched **fetched_place(struct fetched **table, const char *key, s
 	return at;
 }
 
+static int keep_sketch(struct md *s, const struct key *k, const char *bytes, size_t len, struct fetched **table)
+{
+	struct fetched *f = md_cache_alloc(s->cache, sizeof *f + k->len);
+	char *copy = md_cache_alloc(s->cache, len + 1);
+	if (!f || !copy)
+		return -1;
+	memcpy(copy, bytes, len);
+	*f = (struct fetched){ .value = { copy, len }, .key_len = k->len };
+	memcpy(f->key, k->bytes, k->len);
+	*fetched_place(table, k->bytes, k->len) = f;
+	return 0;
+}
+
 static int keep_answer(
 	struct md *s, const struct md_table *m, MYSQL_ROW row, const unsigned long *lengths, struct fetched **table)
 {
@@ -158,15 +190,15 @@ static int keep_answer(
 			cells[i].v.i = strtoll(row[i], NULL, 10);
 	}
 	make_key(&k, m->table, cells);
-	struct fetched *f = md_cache_alloc(s->cache, sizeof *f + k.len);
-	char *copy = md_cache_alloc(s->cache, lengths[n] + 1);
-	if (!f || !copy)
-		return -1;
-	memcpy(copy, row[n], lengths[n]);
-	*f = (struct fetched){ .value = { copy, lengths[n] }, .key_len = k.len };
-	memcpy(f->key, k.bytes, k.len);
-	*fetched_place(table, k.bytes, k.len) = f;
-	return 0;
+	int rc = 0;
+	for (uint32_t i = 0; i < m->table->ncolumns && rc == 0; i++) {
+		if (!md_is_sketch(&m->table->columns[i]))
+			continue;
+		key_set_column(&k, i);
+		rc = keep_sketch(s, &k, row[n], lengths[n], table);
+		n++;
+	}
+	return rc;
 }
 
 static int ask(struct md *s, const struct md_table *m, struct md_text *sql, struct fetched **table)
@@ -186,6 +218,18 @@ static int ask(struct md *s, const struct md_table *m, struct md_text *sql, stru
 	return mysql_errno(s->db) ? md_fail(s, "fetching sketches") : TALLY_SINK_OK;
 }
 
+static bool is_known(struct md *s, const struct tally_table *t, struct key *k)
+{
+	for (uint32_t i = 0; i < t->ncolumns; i++) {
+		if (!md_is_sketch(&t->columns[i]))
+			continue;
+		key_set_column(k, i);
+		if (!md_cache_find(s->cache, k->bytes, k->len))
+			return false;
+	}
+	return true;
+}
+
 /* Fetches what the cache does not know. Rows are sorted by key, so those of one list stand together. */
 static int fetch(
 	struct md *s, const struct md_table *m, const struct tally_cell *cells, size_t n, struct fetched **table)
@@ -200,7 +244,7 @@ static int fetch(
 	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++) {
 		const struct tally_cell *row = cells + i * t->ncolumns;
 		make_key(&k, t, row);
-		if (md_cache_find(s->cache, k.bytes, k.len))
+		if (is_known(s, t, &k))
 			continue;
 		if (asked == 0)
 			add_select(&sql, s, m);
@@ -230,47 +274,89 @@ static int fetch(
 
 /* ---- the union ---- */
 
-static int unite(struct md *s, const struct md_bytes *have, const struct tally_cell *add, struct md_bytes *out)
+static enum tally_sketch_kind kind_of(const struct tally_column *c)
 {
-	size_t room = s->host->sketch_room(TALLY_SKETCH_HLL);
-	size_t have_len = have ? have->len : 0;
-	if (have_len == 0) { /* the new one as it is; it lives as long as the batch */
+	return c->merge == TALLY_M_QUANTILE ? TALLY_SKETCH_QUANTILE : TALLY_SKETCH_HLL;
+}
+
+/* A place for unions; what comes of one is copied at its own size. */
+struct scratch {
+	char *ptr;
+	size_t room;
+};
+
+static bool scratch_grow(struct scratch *to, size_t room)
+{
+	if (room <= to->room)
+		return true;
+	char *grown = realloc(to->ptr, room);
+	to->ptr = grown ? grown : to->ptr;
+	to->room = grown ? room : to->room;
+	return grown != NULL;
+}
+
+static int no_memory(struct md *s)
+{
+	return s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
+}
+
+static int unite(struct md *s, enum tally_sketch_kind kind, const struct md_bytes *have, const struct tally_cell *add,
+	struct scratch *in, struct md_bytes *out)
+{
+	size_t room = s->host->sketch_room(kind);
+	size_t len = have ? have->len : 0;
+	if (len == 0) { /* the new one as it is; it lives as long as the batch */
 		*out = (struct md_bytes){ (char *)(uintptr_t)add->v.ptr, add->len };
 		return TALLY_SINK_OK;
 	}
-	if (room < have_len)
-		room = have_len;
-	char *buf = md_cache_alloc(s->cache, room);
-	if (!buf)
-		return s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
-	memcpy(buf, have->ptr, have_len);
-	*out = (struct md_bytes){ buf, have_len };
-	if (s->host->sketch_merge(TALLY_SKETCH_HLL, buf, &out->len, room, add->v.ptr, add->len) != 0)
+	if (!scratch_grow(in, room < len ? len : room))
+		return no_memory(s);
+	memcpy(in->ptr, have->ptr, len);
+	if (s->host->sketch_merge(kind, in->ptr, &len, in->room, add->v.ptr, add->len) != 0)
 		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
 			"a stored sketch is damaged: set it to '' where it cannot be restored");
+	out->ptr = md_cache_alloc(s->cache, len);
+	out->len = len;
+	if (!out->ptr)
+		return no_memory(s);
+	memcpy(out->ptr, in->ptr, len);
 	return TALLY_SINK_OK;
 }
 
-int md_unite(struct md *s, const struct md_table *m, const struct tally_cell *cells, size_t n, struct md_bytes *sketch,
-	int64_t *estimate)
+/* The sketch in column `at` of one row. */
+static int unite_column(struct md *s, const struct tally_table *t, uint32_t at, const struct tally_cell *cell,
+	struct key *k, struct fetched **table, struct scratch *in, struct md_united *to, size_t row)
 {
+	struct md_bytes *sketch = &to->sketch[row];
+	key_set_column(k, at);
+	const struct md_bytes *have = md_cache_find(s->cache, k->bytes, k->len);
+	if (!have) {
+		const struct fetched *f = *fetched_place(table, k->bytes, k->len);
+		have = f ? &f->value : NULL;
+	}
+	enum tally_sketch_kind kind = kind_of(&t->columns[at]);
+	int rc = unite(s, kind, have, cell, in, sketch);
+	if (rc != TALLY_SINK_OK)
+		return rc;
+	to->estimate[row] = s->host->sketch_estimate(kind, sketch->ptr, sketch->len);
+	return md_cache_stage(s->cache, k->bytes, k->len, sketch) == 0 ? TALLY_SINK_OK : no_memory(s);
+}
+
+int md_unite(struct md *s, const struct md_table *m, const struct tally_cell *cells, size_t n,
+	struct md_united *const *united)
+{
+	const struct tally_table *t = m->table;
 	struct fetched *table[FETCHED_BUCKETS] = { NULL };
+	struct scratch in = { 0 };
 	struct key k;
 	int rc = fetch(s, m, cells, n, table);
 	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++) {
-		const struct tally_cell *row = cells + i * m->table->ncolumns;
-		make_key(&k, m->table, row);
-		const struct md_bytes *have = md_cache_find(s->cache, k.bytes, k.len);
-		if (!have) {
-			const struct fetched *f = *fetched_place(table, k.bytes, k.len);
-			have = f ? &f->value : NULL;
-		}
-		rc = unite(s, have, &row[m->sketch], &sketch[i]);
-		if (rc != TALLY_SINK_OK)
-			break;
-		estimate[i] = llround(s->host->sketch_estimate(TALLY_SKETCH_HLL, sketch[i].ptr, sketch[i].len));
-		if (md_cache_stage(s->cache, k.bytes, k.len, &sketch[i]) != 0)
-			rc = s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
+		const struct tally_cell *row = cells + i * t->ncolumns;
+		make_key(&k, t, row);
+		for (uint32_t c = 0; c < t->ncolumns && rc == TALLY_SINK_OK; c++)
+			if (md_is_sketch(&t->columns[c]))
+				rc = unite_column(s, t, c, &row[c], &k, table, &in, united[c], i);
 	}
+	free(in.ptr);
 	return rc;
 }

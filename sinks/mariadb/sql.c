@@ -198,6 +198,7 @@ static const char *set_template(const struct tally_column *c)
 	switch (c->merge) {
 	case TALLY_M_SET:
 	case TALLY_M_HLL: /* united before they are sent */
+	case TALLY_M_QUANTILE:
 	case TALLY_M_ESTIMATE:
 		return set_new;
 	case TALLY_M_ADD:

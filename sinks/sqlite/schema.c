@@ -21,7 +21,8 @@ static const char set_add_int[] = "%s = CASE WHEN excluded.%s > 0 AND %s > 92233
 static const char set_add_real[] = "%s = max(min(%s + excluded.%s, 1.7976931348623157e308), -1.7976931348623157e308)";
 static const char set_min[] = "%s = CASE WHEN %s IS NULL OR excluded.%s < %s THEN excluded.%s ELSE %s END";
 static const char set_max[] = "%s = CASE WHEN %s IS NULL OR excluded.%s > %s THEN excluded.%s ELSE %s END";
-static const char set_union[] = "%s = tally_union(%s, excluded.%s)";
+static const char set_hll[] = "%s = tally_union_hll(%s, excluded.%s)";
+static const char set_quantile[] = "%s = tally_union_quantile(%s, excluded.%s)";
 
 static bool is_key(const struct tally_column *c)
 {
@@ -57,7 +58,9 @@ static const char *set_template(const struct tally_column *c)
 	case TALLY_M_MAX:
 		return set_max;
 	case TALLY_M_HLL:
-		return set_union;
+		return set_hll;
+	case TALLY_M_QUANTILE:
+		return set_quantile;
 	default:
 		return NULL; /* keys and FIRST stay */
 	}
@@ -74,12 +77,18 @@ static void append_columns(sqlite3_str *out, const struct tally_table *t, bool k
 	}
 }
 
+/* Of the sketch before an ESTIMATE. */
+static const char *kind_before(const struct tally_table *t, uint32_t estimate)
+{
+	return t->columns[estimate - 1].merge == TALLY_M_QUANTILE ? "quantile" : "hll";
+}
+
 /* A cell of an ESTIMATE is made from the parameter of the sketch before it. */
 static void append_values(sqlite3_str *out, const struct tally_table *t)
 {
 	for (uint32_t i = 0; i < t->ncolumns; i++)
 		if (t->columns[i].merge == TALLY_M_ESTIMATE)
-			sqlite3_str_appendf(out, ", tally_estimate(?%u)", i);
+			sqlite3_str_appendf(out, ", tally_estimate_%s(?%u)", kind_before(t, i), i);
 		else
 			sqlite3_str_appendf(out, "%s?%u", i ? ", " : "", i + 1);
 }
@@ -95,9 +104,10 @@ static void append_upsert(sqlite3_str *out, const struct tally_table *t)
 			sqlite3_str_appendall(set, comma);
 			append_template(set, template, c->name);
 		} else if (c->merge == TALLY_M_ESTIMATE) {
-			const char *sketch = t->columns[i - 1].name;
-			sqlite3_str_appendf(set, "%s\"%w\" = tally_estimate(tally_union(\"%w\", excluded.\"%w\"))",
-				comma, c->name, sketch, sketch);
+			const char *sketch = t->columns[i - 1].name, *kind = kind_before(t, i);
+			sqlite3_str_appendf(set,
+				"%s\"%w\" = tally_estimate_%s(tally_union_%s(\"%w\", excluded.\"%w\"))", comma, c->name,
+				kind, kind, sketch, sketch);
 		}
 	}
 	char *list = sqlite3_str_finish(set);

@@ -182,6 +182,7 @@ const struct tally_sink tally_sink = {
 	.reader_error = sq_reader_error,
 	.reader_close = sq_reader_close,
 	.deletes = 1,
+	.merges = TALLY_M_QUANTILE,
 	.adopt = sq_adopt,
 	.backup = sq_backup,
 	.restore = sq_restore,

@@ -140,7 +140,7 @@ int sq_adopt(void *self, const char *from);
 
 /* ---- functions.c ---- */
 
-/* tally_union(sketch, sketch), tally_estimate(sketch). An SQLite code. */
+/* tally_union_KIND(sketch, sketch), tally_estimate_KIND(sketch). An SQLite code. */
 int sq_functions(struct sq *s);
 
 /* ---- errors.c ---- */

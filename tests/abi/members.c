@@ -98,5 +98,11 @@ const struct member members[] = {
 #ifdef TALLY_SINK_BACKUP
 	M(tally_sink_host, state), M(tally_sink, backup), M(tally_sink, restore),
 #endif
+#ifdef TALLY_HOST_NUMBERS
+	M(tally_host, sketch_add_numbers),
+#endif
+#ifdef TALLY_MERGE_QUANTILE
+	E(TALLY_M_QUANTILE), M(tally_sink, merges),
+#endif
 	{ NULL, 0, 0 }
 };

@@ -21,7 +21,7 @@ ack: durable
 sites: { default: { timezone: UTC, time_window: { past: any, future: 10m } } }
 spool: { segment: 1MiB, retain: 1h }
 pipeline: [ dedup: { window: 30m }, rollup: {} ]
-rollups: [ { name: total, by: [], metrics: [events, visitors, "sum:value"] }, { name: names, by: ["event:name"], metrics: [events] } ]
+rollups: [ { name: total, by: [], metrics: [events, visitors, "sum:value", "p:value"] }, { name: names, by: ["event:name"], metrics: [events] } ]
 sources: [ redis: { url: "%s", list: "tally:events" } ]
 sinks:
   - %s
@@ -43,7 +43,7 @@ class Sender(threading.Thread):
         for _ in range(random.randint(1, 20)):
             self.i += 1
             eid = "s%d-%d" % (self.n, self.i)
-            value = self.i % 100
+            value = self.i % 100 - 30
             events.append({"name": "n%d" % (self.i % 7), "id": eid, "visitor": "v%d" % (self.i % 300), "value": value})
             self.sent[eid] = value
         return events
@@ -94,6 +94,12 @@ def verify(d, senders, rows):
     got = d.query(site_id="default", metrics=["events", "sum:value"], date_range="all")["results"][0]["metrics"]
     equal(got[0], n, "events by rollup")
     check(abs(got[1] - total) < 1e-6, "sum by rollup %r, raw %r" % (got[1], total))
+    values = sorted(sent[i] for i in stored)
+    asked = list(range(1, 100, 7))
+    got = d.rows(site_id="default", metrics=["p%d:value" % p for p in asked], date_range="all")[0]
+    for p, number in zip(asked, got):
+        exact = values[(n * p + 99) // 100 - 1]
+        check(abs(number - exact) <= 0.01 * abs(exact) * (1 + 1e-9), "p%d by rollup %r, exactly %r" % (p, number, exact))
     names = {}
     for i in stored:
         k = "n%d" % (int(i.split("-")[1]) % 7)
@@ -103,6 +109,8 @@ def verify(d, senders, rows):
     status, ledger = d.json("GET", "/v1/ledger")
     equal(status, 200, "ledger")
     equal(ledger["balance"], 0, "ledger balance %s" % json.dumps(ledger))
+    found = json.loads(d.tally("verify", "--json", ok=(0, 1)))
+    check(found["ok"], "verify: %s" % json.dumps(found)[:1000])
     return n, len(acked), len(sent)
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Real event data, sent four ways, must come out as independently computed truth says: counts exact, visitors exact up
-to 500 and within 2.5 % above, sums to 1e-9. Raw rows = ledger = sum of rollups.
+to 500 and within 2.5 % above, sums to 1e-9, percentiles within 1 %. Raw rows = ledger = sum of rollups. One way's daemon
+is killed as soon as it has acknowledged everything.
 
 The name says the store (truth_sqlite.py, truth_mariadb.py). Without TALLY_FULL the large set goes one way only and
 the small ones all four ways."""
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from harness import Failed, check, equal, need_data, program, run, wait_for  # noqa: E402
@@ -26,8 +28,8 @@ sites: { default: { timezone: UTC, time_window: { past: any, future: 10m } } }
 limits: { body: 8MiB, inflated: 64MiB }
 pipeline: [ dedup: { window: 10m }, rollup: {} ]
 rollups:
-  - { name: total, by: [], metrics: [events, visitors, "sum:value", "min:value", "max:value"] }
-  - { name: names, by: ["event:name"], metrics: [events, visitors] }
+  - { name: total, by: [], metrics: [events, visitors, "sum:value", "min:value", "max:value", "p:value"] }
+  - { name: names, by: ["event:name"], metrics: [events, visitors, "p:value"] }
   - { name: pages, by: ["event:page"], metrics: [events] }
   - { name: items, by: ["event:props:item"], metrics: [events] }
 sources:
@@ -139,6 +141,67 @@ def check_numbers(d, site, truth):
     near(got[3], float(numeric["sum"]) / numeric["count"], 1e-9, site + " avg")
 
 
+def percentile(numbers, p):
+    return sorted(numbers)[(len(numbers) * p + 99) // 100 - 1]  # the nearest rank
+
+
+def within(got, want, what):
+    check(got is not None and abs(got - want) <= 0.01 * abs(want) * (1 + 1e-9), "%s: got %r, want %r" % (what, got, want))
+
+
+PERCENTS = (50, 90, 95, 99)
+QUANTILES = ["p%d:value" % p for p in PERCENTS]
+
+
+def ask_quantiles(d, site, source, **more):
+    answer = d.query(site_id=site, date_range="all", metrics=QUANTILES, **more)
+    equal(answer["meta"]["source"], source, site + " percentiles")
+    for m in QUANTILES:
+        equal(answer["meta"]["exactness"][m], {"kind": "ddsketch", "rel_error": 0.01}, "exactness of " + m)
+    return answer["results"]
+
+
+def by_dimension(lines, key):
+    groups = {}
+    for line in lines:
+        e = json.loads(line)
+        if "value" in e:
+            groups.setdefault(key(e), []).append(e["value"])
+    return groups
+
+
+def check_quantiles(d, site, dim, lines, truth):
+    """The whole by published figures; rows by nearest rank of the events sent: a rollup's, hours, and raw events."""
+    numeric = truth.get("numeric")
+    if not numeric:
+        return
+    (got,) = ask_quantiles(d, site, "rollup:total")
+    for p, number in zip(PERCENTS, got["metrics"]):
+        within(number, numeric["p%d" % p]["nearest_rank"], "%s p%d" % (site, p))
+    asked = ((["event:name"], "rollup:names", lambda e: e["name"]),
+             (["time:hour"], "rollup:total", lambda e: utc_hour(e["time"])),
+             ([dim], "raw", lambda e: e.get("page") or e.get("props", {}).get("item", "")))
+    for dims, source, key in asked:
+        want = by_dimension(lines, key)
+        rows = ask_quantiles(d, site, source, dimensions=dims, order_by=[["p99:value", "desc"]])
+        found = 0
+        for row in rows:
+            label = row["dimensions"][0][:13] if dims[0] == "time:hour" else row["dimensions"][0]
+            for p, number in zip(PERCENTS, row["metrics"]):
+                within(number, percentile(want[label], p), "%s p%d of %r" % (site, p, label))
+            found += 1
+        equal(found, min(len(want), 10000), "%s rows by %s" % (site, dims[0]))
+        numbers = [row["metrics"][3] for row in rows]
+        equal(numbers, sorted(numbers, reverse=True), "%s by p99" % site)
+
+
+def utc_hour(when):
+    if isinstance(when, str):
+        return datetime.fromisoformat(when.replace("Z", "+00:00")).astimezone(timezone.utc).strftime("%Y-%m-%dT%H")
+    seconds = when if when < 1e11 else when / 1e3 if when < 1e14 else when / 1e6
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H")
+
+
 def check_rows(d, site, truth, sql):
     n = truth["events"]
     equal(int(sql("SELECT COUNT(*) FROM tally_event WHERE site = '%s'" % site)[0][0]), n, site + " raw rows")
@@ -165,6 +228,9 @@ def main(scene):
             lines = resite(text, site)
             began = time.monotonic()
             SEND[way](d, redis, lines)
+            if way == "gzip":
+                d.kill()
+                d.start()
             sent = time.monotonic()
             d.flush()
             stored = time.monotonic()
@@ -172,11 +238,14 @@ def main(scene):
             check_top(d, site, dim, truth)
             check_series(d, site, truth)
             check_numbers(d, site, truth)
+            check_quantiles(d, site, dim, lines, truth)
             check_rows(d, site, truth, sql)
             print("%-28s %6d events  sent in %5.1f s, stored after %4.1f s more, checked in %4.1f s" % (
                 site, truth["events"], sent - began, stored - sent, time.monotonic() - stored))
             sys.stdout.flush()
     equal(redis.command("LLEN", "tally:events:dead"), 0, "dead list")
+    found = json.loads(d.tally("verify", "--json", ok=(0, 1)))
+    check(found["ok"], "verify: %s" % json.dumps(found)[:1000])
     d.stop()
 
 

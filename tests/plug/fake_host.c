@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "sketch/quantile.h"
 
 #define SET_ROOM (8 * 20000)
 #define DAY_US (86400 * INT64_C(1000000))
@@ -124,7 +125,7 @@ static void f_hash_keyed128(const void *bytes, size_t len, uint64_t *two_words)
 
 static size_t f_sketch_room(uint32_t kind)
 {
-	return kind == TALLY_SKETCH_HLL ? SET_ROOM : 0;
+	return kind == TALLY_SKETCH_HLL ? SET_ROOM : kind == TALLY_SKETCH_QUANTILE ? QUANTILE_ROOM : 0;
 }
 
 static int f_sketch_add(uint32_t kind, void *buf, size_t *len, size_t cap, uint64_t hash, double number)
@@ -144,12 +145,21 @@ static int f_sketch_add(uint32_t kind, void *buf, size_t *len, size_t cap, uint6
 static int f_sketch_merge(uint32_t kind, void *buf, size_t *len, size_t cap, const void *other, size_t other_len)
 {
 	int rc = 0;
+	if (kind == TALLY_SKETCH_QUANTILE)
+		return quantile_merge(buf, len, cap, other, other_len);
 	for (size_t i = 0; rc == 0 && i < other_len; i += 8) {
 		uint64_t hash;
 		memcpy(&hash, (const char *)other + i, 8);
 		rc = f_sketch_add(kind, buf, len, cap, hash, 0);
 	}
 	return rc;
+}
+
+static int f_sketch_add_numbers(
+	uint32_t kind, void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times)
+{
+	MUST(kind == TALLY_SKETCH_QUANTILE);
+	return quantile_add_many(buf, len, cap, numbers, n, times);
 }
 
 static double f_sketch_estimate(uint32_t kind, const void *buf, size_t len)
@@ -224,9 +234,17 @@ static int f_emit(struct tally_instance *in, const struct tally_row *row)
 		n += snprintf(out->key + n, sizeof out->key - (size_t)n, "%s%.*s", i ? "|" : "", (int)row->dims[i].len,
 			row->dims[i].ptr ? row->dims[i].ptr : "");
 	MUST((size_t)n < sizeof out->key && row->rollup->nmetrics <= 8);
-	for (uint32_t i = 0; i < row->rollup->nmetrics; i++)
-		out->amounts[i] = (struct fake_amount){ row->amounts[i].count, row->amounts[i].number,
-			row->amounts[i].sketch_len / 8 };
+	for (uint32_t i = 0; i < row->rollup->nmetrics; i++) {
+		const struct tally_amount *a = &row->amounts[i];
+		out->amounts[i] = (struct fake_amount){ .count = a->count, .number = a->number };
+		if (row->rollup->metrics[i].kind == TALLY_QUANTILE) {
+			MUST(quantile_check(a->sketch, a->sketch_len) == 0);
+			out->amounts[i].numbers = quantile_count(a->sketch, a->sketch_len);
+			out->amounts[i].median = quantile_value(a->sketch, a->sketch_len, 50);
+		} else {
+			out->amounts[i].people = a->sketch_len / 8;
+		}
+	}
 	return 0;
 }
 
@@ -301,6 +319,7 @@ static const struct tally_host table = {
 	.sketch_add = f_sketch_add,
 	.sketch_merge = f_sketch_merge,
 	.sketch_estimate = f_sketch_estimate,
+	.sketch_add_numbers = f_sketch_add_numbers,
 	.answer = f_answer,
 	.resume = f_resume,
 	.request_version = f_request_version,

@@ -2,7 +2,7 @@
 /* A host for one plugin instance under test: loads a .so, lends it a table of its own, and records every call.
  *
  * Nothing of the core's plug room is in it, so a plugin that passes here leans on the public header alone. A sketch of
- * this host is the exact set of its hashes, a day begins at 00:00 UTC + day_shift_us, work runs when the test says so. */
+ * this host is the exact set of its hashes (of numbers: the core's own), a day begins at 00:00 UTC + day_shift_us, work runs when the test says so. */
 #ifndef TESTS_FAKE_HOST_H
 #define TESTS_FAKE_HOST_H
 
@@ -23,7 +23,9 @@ struct fake_option {
 struct fake_amount {
 	int64_t count;
 	double number;
-	size_t people; /* distinct hashes in the sketch */
+	size_t people;    /* distinct hashes in the sketch */
+	uint64_t numbers; /* in the sketch */
+	double median;
 };
 
 struct fake_row {

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 /* ---- modules ---- */
 
@@ -38,10 +39,12 @@ static const struct tally_metric shop_metrics[] = {
 	{ .kind = TALLY_SUM },
 	{ .kind = TALLY_MIN },
 	{ .kind = TALLY_MAX },
+	{ .kind = TALLY_QUANTILE },
+	{ .kind = TALLY_QUANTILE, .is_prop = 1, .field = { "ms", 2 } },
 };
 
 const struct tally_rollup shop_rollup = {
-	.ndims = 2, .nmetrics = 5, .name = { "items", 5 }, .dims = shop_dims, .metrics = shop_metrics
+	.ndims = 2, .nmetrics = 7, .name = { "items", 5 }, .dims = shop_dims, .metrics = shop_metrics
 };
 
 struct shop *shop_open_quietly(const char *node, const char *line, const char *prefix, const struct tally_rollup *r)
@@ -186,6 +189,16 @@ struct tally_cell *shop_events(struct shop *s, uint64_t lsn, size_t n)
 	return cells;
 }
 
+/* The sketch of these whole numbers. */
+static struct tally_cell numbers(struct shop *s, int from, int to)
+{
+	char *sketch = arena_alloc(&s->arena, QUANTILE_ROOM);
+	size_t len = 0;
+	for (int n = from; n < to; n++)
+		assert_int_equal(quantile_add(sketch, &len, QUANTILE_ROOM, n, 1), 0);
+	return bytes(sketch, len);
+}
+
 struct tally_cell *shop_rollup_row(struct shop *s, const struct amounts *a)
 {
 	static const uint8_t hash_key[16] = { 1, 2, 3 };
@@ -210,6 +223,8 @@ struct tally_cell *shop_rollup_row(struct shop *s, const struct amounts *a)
 	c[r->metric_column[2] + 1] = number(a->count);
 	c[r->metric_column[3]] = a->min ? real(*a->min) : null_cell();
 	c[r->metric_column[4]] = a->max ? real(*a->max) : null_cell();
+	c[r->metric_column[5]] = numbers(s, a->number_from, a->number_to);
+	c[r->metric_column[6]] = numbers(s, -a->number_to, -a->number_from);
 	return c;
 }
 

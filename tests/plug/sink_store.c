@@ -22,6 +22,7 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_first_stays_and_max_grows),
 	cmocka_unit_test(test_the_last_set_counts),
 	cmocka_unit_test(test_sketches_are_united_with_their_estimate),
+	cmocka_unit_test(test_quantiles_are_united_beside_visitors),
 	cmocka_unit_test(test_a_lost_batch_leaves_no_trace_in_sketches),
 	cmocka_unit_test(test_position_forgets_sketches),
 	cmocka_unit_test(test_a_refused_row_is_named_exactly),

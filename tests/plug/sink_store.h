@@ -75,6 +75,8 @@ struct amounts {
 	double sum;
 	int64_t count;
 	const double *min, *max;
+	int number_from,
+		number_to; /* p:value of the whole numbers from..to-1, p:props.ms of them with the other sign */
 };
 struct tally_cell *shop_rollup_row(struct shop *s, const struct amounts *a);
 

@@ -25,6 +25,7 @@ void test_least_and_greatest_ignore_null(void **state);
 void test_first_stays_and_max_grows(void **state);
 void test_the_last_set_counts(void **state);
 void test_sketches_are_united_with_their_estimate(void **state);
+void test_quantiles_are_united_beside_visitors(void **state);
 void test_a_lost_batch_leaves_no_trace_in_sketches(void **state);
 void test_position_forgets_sketches(void **state);
 void test_a_refused_row_is_named_exactly(void **state);

@@ -8,6 +8,7 @@
 
 #include "base/seam.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 #define ITEMS (&s->schema->rollups[0].table)
 #define EVENTS (&s->schema->fixed[SCHEMA_EVENT])
@@ -409,6 +410,45 @@ void test_sketches_are_united_with_their_estimate(void **state)
 		assert_int_equal(shop_number(s, "SELECT `visitors` FROM `tally_rollup_items`"),
 			llround(hll_estimate(oracle, len)));
 		if (i == 2) /* caches are forgotten, the store is not */
+			assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	}
+	shop_close(s);
+}
+
+/* Columns of one table: each sketch is united with its own. */
+static void expect_numbers(struct shop *s, const char *column, const char *median, const char *oracle, size_t len)
+{
+	char sql[128];
+	snprintf(sql, sizeof sql, "SELECT `%s` FROM `tally_rollup_items`", column);
+	assert_true(str_eq(shop_bytes(s, sql), str_make(oracle, len)));
+	snprintf(sql, sizeof sql, "SELECT `%s` FROM `tally_rollup_items`", median);
+	if (len)
+		assert_true(shop_real(s, sql) == quantile_value(oracle, len, 50));
+	else
+		assert_true(shop_is_null(s, sql));
+}
+
+void test_quantiles_are_united_beside_visitors(void **state)
+{
+	static const int steps[][2] = { { 0, 0 }, { -3, 3 }, { 0, 0 }, { 1, 2000 }, { -900, 5 }, { 7, 8 },
+		{ -30000, 30000 } };
+	static char up[QUANTILE_ROOM], down[QUANTILE_ROOM];
+	size_t up_len = 0, down_len = 0;
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		int from = steps[i][0], to = steps[i][1];
+		struct amounts a = { .visitor_from = i, .visitor_to = i + 2, .number_from = from, .number_to = to };
+		shop_must_write(s, ITEMS, shop_rollup_row(s, &a), 1);
+		for (int n = from; n < to; n++) {
+			assert_int_equal(quantile_add(up, &up_len, sizeof up, n, 1), 0);
+			assert_int_equal(quantile_add(down, &down_len, sizeof down, n - to - from, 1), 0);
+		}
+		expect_numbers(s, "quantiles_value", "p50_value", up, up_len);
+		expect_numbers(s, "quantiles_props_ms", "p50_props_ms", down, down_len);
+		assert_int_equal(shop_number(s, "SELECT `visitors` FROM `tally_rollup_items`"), i + 2);
+		if (i == 3) /* caches are forgotten, the store is not */
 			assert_int_equal(shop_position(s), TALLY_SINK_OK);
 	}
 	shop_close(s);

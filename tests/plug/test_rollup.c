@@ -22,13 +22,14 @@ static const struct tally_metric total_metrics[] = {
 	{ .kind = TALLY_MIN },
 	{ .kind = TALLY_MAX },
 	{ .kind = TALLY_SUM, .is_prop = 1, .field = { "n", 1 } },
+	{ .kind = TALLY_QUANTILE },
 };
 static const struct tally_metric page_metrics[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITORS } };
 static const struct tally_dimension page_dims[] = { { .kind = TALLY_DIM_NAME }, { .kind = TALLY_DIM_PAGE } };
 static const struct tally_dimension item_dims[] = { { .kind = TALLY_DIM_PROP, .key = { "item", 4 } } };
 
 static const struct tally_rollup rollups[] = {
-	{ .id = 0, .nmetrics = 7, .name = { "total", 5 }, .metrics = total_metrics },
+	{ .id = 0, .nmetrics = 8, .name = { "total", 5 }, .metrics = total_metrics },
 	{ .id = 1, .ndims = 2, .nmetrics = 2, .name = { "pages", 5 }, .dims = page_dims, .metrics = page_metrics },
 	{ .id = 2, .ndims = 1, .nmetrics = 2, .name = { "items", 5 }, .dims = item_dims, .metrics = page_metrics },
 };
@@ -122,6 +123,41 @@ static void numbers_are_numbers_only(void **state)
 	assert_true(am[4].number == -2.5 && am[4].count == 2);
 	assert_true(am[5].number == 4 && am[5].count == 2);
 	assert_true(am[6].number == 5 && am[6].count == 1);
+	fake_close(&f);
+}
+
+/* Numbers of one cell, of several cells of one coarser one, and weighted ones. */
+static void numbers_are_kept_for_percentiles(void **state)
+{
+	(void)state;
+	struct fake f;
+	open_rollup(&f);
+	for (int i = 0; i < 3000; i++) {
+		struct tally_event ev = event_at(NOON + i % 3 * MIN_US, "buy", "", "");
+		ev.has_value = i % 4 != 3; /* 2250 of them: 0, 1, 2, 4, 5, … */
+		ev.value = i - 1000;
+		if (i == 2996)
+			ev.weight = 100;
+		send(&f, ev);
+	}
+	assert_int_equal(fake_flush(&f), 0);
+	for (int minute = 0; minute < 3; minute++) {
+		const struct fake_amount *am = row(&f, "total", "minute", NOON + minute * MIN_US, "")->amounts;
+		assert_int_equal(am[7].numbers, 750 + (minute == 2 ? 99 : 0));
+	}
+	static const struct {
+		const char *grain;
+		int64_t bucket_us;
+	} coarse[] = { { "quarter", NOON }, { "day", 20000 * DAY_US }, { "month", 19980 * DAY_US } };
+	for (int i = 0; i < 3; i++) {
+		const struct fake_amount *am = row(&f, "total", coarse[i].grain, coarse[i].bucket_us, "")->amounts;
+		assert_int_equal(am[7].numbers, 2250 + 99);
+		assert_true(am[7].median > 565 * 0.99 && am[7].median < 566 * 1.01); /* rank 1175 of 2349 */
+	}
+	struct tally_event none = event_at(NOON, "view", "", "");
+	send(&f, none);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(row(&f, "total", "day", 20000 * DAY_US, "")->amounts[7].numbers, 0);
 	fake_close(&f);
 }
 
@@ -398,6 +434,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_grain_has_its_row),
 		cmocka_unit_test(numbers_are_numbers_only),
+		cmocka_unit_test(numbers_are_kept_for_percentiles),
 		cmocka_unit_test(nothing_seen_is_not_zero),
 		cmocka_unit_test(sums_stay_finite_and_counts_saturate),
 		cmocka_unit_test(rows_before_a_horizon_are_not_emitted),

@@ -11,6 +11,7 @@
 #include "desk/params.h"
 #include "event/event.h"
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 #define NODE_A "01920000-0000-7000-8000-00000000000a"
 #define NODE_B "01920000-0000-7000-8000-00000000000b"
@@ -21,7 +22,7 @@ static const struct tally_dimension by_page[] = { { .kind = TALLY_DIM_NAME }, { 
 static const struct tally_dimension by_item[] = { { .kind = TALLY_DIM_NAME },
 	{ .kind = TALLY_DIM_PROP, .key = { "item", 4 } } };
 static const struct tally_metric of_total[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITORS },
-	{ .kind = TALLY_SUM }, { .kind = TALLY_MIN }, { .kind = TALLY_MAX } };
+	{ .kind = TALLY_SUM }, { .kind = TALLY_MIN }, { .kind = TALLY_MAX }, { .kind = TALLY_QUANTILE } };
 static const struct tally_metric of_pages[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITORS } };
 static const struct tally_metric of_items[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_SUM },
 	{ .kind = TALLY_SUM, .is_prop = 1, .field = { "price", 5 } } };
@@ -29,7 +30,7 @@ static const struct tally_metric of_prices[] = { { .kind = TALLY_MIN, .is_prop =
 	{ .kind = TALLY_MAX, .is_prop = 1, .field = { "price", 5 } } };
 
 const struct tally_rollup kit_rollups[] = {
-	{ .id = 0, .nmetrics = 5, .name = { "total", 5 }, .metrics = of_total },
+	{ .id = 0, .nmetrics = 6, .name = { "total", 5 }, .metrics = of_total },
 	{ .id = 1, .ndims = 2, .nmetrics = 2, .name = { "pages", 5 }, .dims = by_page, .metrics = of_pages },
 	{ .id = 2, .ndims = 2, .nmetrics = 3, .name = { "items", 5 }, .dims = by_item, .metrics = of_items },
 	{ .id = 3, .ndims = 1, .nmetrics = 2, .name = { "prices", 6 }, .dims = by_item + 1, .metrics = of_prices },
@@ -263,8 +264,8 @@ static size_t put_metric(struct kit *k, const struct cell *c, const struct tally
 {
 	int64_t count = 0, events = 0;
 	double sum = 0, least = 0, most = 0;
-	static uint8_t sketch[HLL_ROOM];
-	size_t len = 0;
+	static uint8_t sketch[HLL_ROOM], quantiles[QUANTILE_ROOM];
+	size_t len = 0, quantiles_len = 0;
 	for (size_t i = 0; i < c->n; i++) {
 		double d;
 		const char *v = c->events[i]->visitor;
@@ -277,6 +278,7 @@ static size_t put_metric(struct kit *k, const struct cell *c, const struct tally
 		least = count == 0 || d < least ? d : least;
 		most = count == 0 || d > most ? d : most;
 		count++;
+		assert_int_equal(quantile_add(quantiles, &quantiles_len, sizeof quantiles, d, 1), 0);
 	}
 	switch (m->kind) {
 	case TALLY_EVENTS:
@@ -285,6 +287,11 @@ static size_t put_metric(struct kit *k, const struct cell *c, const struct tally
 	case TALLY_VISITORS:
 		out[0] = (struct tally_cell){ .v.ptr = arena_copy(&k->arena, sketch, len), .len = (uint32_t)len };
 		out[1] = number(len ? (int64_t)hll_estimate(sketch, len) : 0);
+		return 2;
+	case TALLY_QUANTILE:
+		out[0] = (struct tally_cell){ .v.ptr = arena_copy(&k->arena, quantiles, quantiles_len),
+			.len = (uint32_t)quantiles_len };
+		out[1] = null_cell;
 		return 2;
 	case TALLY_SUM:
 		out[0] = real(sum);

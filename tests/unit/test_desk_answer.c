@@ -2,6 +2,8 @@
 /* Questions over a small hand-made day whose answers can be counted by eye. */
 #include "desk_kit.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* KIT_NOW is noon UTC of 2026-10-25, the day on which Berlin's clocks go back at 01:00 UTC. */
@@ -312,6 +314,44 @@ static void explain_names_what_is_read(void **state)
 	json_decref(root);
 }
 
+#define P50_95 "\"metrics\":[\"p50:value\",\"p95:value\",\"events\"]"
+
+/* Values of the day are 2.5 and 10; what no rollup holds comes from raw events, and is the same. */
+static void percentiles_come_from_rollups_and_raw_events(void **state)
+{
+	static const double want[2] = { 2.5, 10 };
+	static const char *const bodies[] = { Q(P50_95),
+		Q(P50_95 ",\"filters\":[[\"is_not\",\"event:page\",[\"/none\"]]]"),
+		Q(P50_95 ",\"compare\":\"previous_period\"") };
+	for (size_t i = 0; i < COUNT(bodies); i++) {
+		json_t *root = kit_ask(*state, 200, bodies[i]), *metrics = kit_at(root, "results.0.metrics");
+		assert_string_equal(kit_text_at(root, "meta.source"), i == 1 ? "raw" : "rollup:total");
+		for (size_t m = 0; m < 2; m++)
+			assert_true(fabs(json_number_value(json_array_get(metrics, m)) / want[m] - 1) <= 0.01);
+		json_t *exactness = kit_at(root, "meta.exactness"), *p = json_object_get(exactness, "p95:value");
+		assert_string_equal(json_string_value(json_object_get(p, "kind")), "ddsketch");
+		assert_true(json_number_value(json_object_get(p, "rel_error")) == 0.01);
+		if (i == 2)
+			assert_true(json_is_null(json_array_get(kit_at(root, "results.0.compare"), 0)));
+		json_decref(root);
+	}
+}
+
+static void percentiles_order_rows_and_fill_columns(void **state)
+{
+	struct answer an = kit_answer(*state, "csv",
+		Q("\"metrics\":[\"p99:value\"],\"dimensions\":[\"event:props:item\"],\"order_by\":[[\"p99:value\",\"asc\"]]"),
+		NULL);
+	char csv[256];
+	double pen, ink;
+	int end = 0;
+	snprintf(csv, sizeof csv, "%.*s", (int)an.body.len, an.body.ptr);
+	if (sscanf(csv, "event:props:item,p99:value pen,%lf ink,%lf ,%n", &pen, &ink, &end) != 2 ||
+		strcmp(csv + end, "\r\n") != 0) /* nothing known stands last, empty */
+		fail_msg("%s", csv);
+	assert_true(fabs(pen / 2.5 - 1) <= 0.01 && fabs(ink / 10 - 1) <= 0.01);
+}
+
 static void the_answer_says_what_it_is(void **state)
 {
 	json_t *root = kit_ask(*state, 200, Q("\"metrics\":[\"visitors\",\"events\"]"));
@@ -405,6 +445,8 @@ int main(void)
 		WITH_DAY(a_series_has_its_empty_buckets),
 		WITH_DAY(an_etag_holds_until_something_comes),
 		WITH_DAY(explain_names_what_is_read),
+		WITH_DAY(percentiles_come_from_rollups_and_raw_events),
+		WITH_DAY(percentiles_order_rows_and_fill_columns),
 		WITH_DAY(the_answer_says_what_it_is),
 		WITH_DAY(before_its_horizon_a_rollup_is_not_asked),
 		WITH_DAY(too_many_raw_rows_name_the_rollup_to_declare),

@@ -71,7 +71,7 @@ static const char *const units[] = { "", "time:minute", "time:quarter", "time:ho
 static const char *const zones[] = { "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "UTC" };
 static const char *const dims[] = { "event:name", "event:page", "event:props:item" };
 static const char *const metrics[] = { "events", "visitors", "pageviews", "sum:value", "avg:value", "min:value",
-	"max:value", "sum:props.price", "min:props.price" };
+	"max:value", "sum:props.price", "min:props.price", "p50:value", "p95:value" };
 
 struct test {        /* a leaf: dims[dim] op one of two values */
 	int dim, op; /* is, is_not, contains, contains_not */
@@ -81,7 +81,7 @@ struct test {        /* a leaf: dims[dim] op one of two values */
 struct question {
 	const char *site, *zone;
 	int unit;
-	bool dim[3], metric[9];
+	bool dim[3], metric[11];
 	struct test tests[2];
 	int ntests;
 	bool any, negate; /* or; not around all */
@@ -192,7 +192,7 @@ static void choose_range(struct question *q)
 /* Dimensions, tests and metrics that one of the kit's rollups holds. */
 static void fit_rollup(struct question *q)
 {
-	static const char held[][COUNT(metrics) + 1] = { "110111100", "111000000", "101110010", "000000001" };
+	static const char held[][COUNT(metrics) + 1] = { "11011110011", "11100000000", "10111001000", "00000000100" };
 	static const char kept[][4] = { "000", "110", "101", "001" };
 	unsigned r = chance(4);
 	for (int i = 0; i < 3; i++)
@@ -243,6 +243,7 @@ struct sums {
 	long long events, pageviews, nvalue, nprice;
 	unsigned seen; /* visitors, a bit each */
 	double sum, least, most, price_sum, price_least;
+	double values[EVENTS];
 };
 
 static struct sums rows[EVENTS];
@@ -315,7 +316,7 @@ static void add(struct sums *s, const struct kit_event *e)
 	if (e->visitor)
 		s->seen |= 1u << (e->visitor[1] - '0');
 	if (e->has_value) {
-		s->nvalue++;
+		s->values[s->nvalue++] = e->value;
 		s->sum += e->value;
 		s->least = fmin(s->least, e->value);
 		s->most = fmax(s->most, e->value);
@@ -346,8 +347,21 @@ static void walk(const struct question *q)
 	}
 }
 
+static int by_number(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* The nearest rank. */
+static double percentile(struct sums *s, long long percent)
+{
+	qsort(s->values, (size_t)s->nvalue, sizeof s->values[0], by_number);
+	return s->nvalue ? s->values[(s->nvalue * percent + 99) / 100 - 1] : NAN;
+}
+
 /* NAN = null */
-static double want(const struct sums *s, size_t metric)
+static double want(struct sums *s, size_t metric)
 {
 	switch (metric) {
 	case 0:
@@ -366,8 +380,10 @@ static double want(const struct sums *s, size_t metric)
 		return s->nvalue ? s->most : NAN;
 	case 7:
 		return s->price_sum;
-	default:
+	case 8:
 		return s->nprice ? s->price_least : NAN;
+	default:
+		return percentile(s, metric == 9 ? 50 : 95);
 	}
 }
 
@@ -381,16 +397,16 @@ static void compare_row(const struct question *q, json_t *row)
 	for (size_t i = 0; i < json_array_size(d); i++)
 		strcat(strcat(key, json_string_value(json_array_get(d, i))), "\x1f");
 	size_t before = nrows;
-	const struct sums *s = row_of(key);
+	struct sums *s = row_of(key);
 	if (nrows != before)
 		fail_msg("a row \"%s\" that should not be: %s", key, q->body);
 	for (size_t i = 0; i < COUNT(metrics); i++) {
 		if (!q->metric[i])
 			continue;
 		json_t *got = json_array_get(m, at++);
-		double w = want(s, i);
+		double w = want(s, i), most = i < 9 ? 1e-9 : 0.01 * fabs(w) + 1e-9;
 		bool same =
-			isnan(w) ? json_is_null(got) : json_is_number(got) && fabs(json_number_value(got) - w) < 1e-9;
+			isnan(w) ? json_is_null(got) : json_is_number(got) && fabs(json_number_value(got) - w) < most;
 		if (!same)
 			fail_msg("\"%s\" %s: %g is not %g (%s)", key, metrics[i], json_number_value(got), w, q->body);
 	}

@@ -200,7 +200,7 @@ static void make(size_t shape, size_t n)
 static void fill(struct sketch *s, size_t from, size_t to)
 {
 	s->len = 0;
-	assert_int_equal(quantile_add_many(s->b, &s->len, sizeof s->b, numbers + from, to - from), 0);
+	assert_int_equal(quantile_add_many(s->b, &s->len, sizeof s->b, numbers + from, to - from, 1), 0);
 }
 
 /* ---- tests ---- */
@@ -349,6 +349,10 @@ static void itself_once_more_doubles_the_counts(void **state)
 	assert_int_equal(quantile_merge(s.b, &s.len, sizeof s.b, s.b, s.len), 0);
 	assert_same(&s, &twice);
 	assert_int_equal(quantile_add(s.b, &s.len, sizeof s.b, 5, 0), 0);
+	assert_int_equal(quantile_add_many(s.b, &s.len, sizeof s.b, numbers, 300, 0), 0);
+	assert_same(&s, &twice);
+	s.len = 0;
+	assert_int_equal(quantile_add_many(s.b, &s.len, sizeof s.b, numbers, 5000, 2), 0);
 	assert_same(&s, &twice);
 }
 
@@ -403,7 +407,7 @@ static void a_small_buffer_is_refused_and_left_alone(void **state)
 	struct sketch before = s;
 	for (size_t cap = s.len; cap < whole.len; cap++) {
 		assert_int_equal(quantile_merge(s.b, &s.len, cap, other.b, other.len), -ENOSPC);
-		assert_int_equal(quantile_add_many(s.b, &s.len, cap, numbers + 1500, 1500), -ENOSPC);
+		assert_int_equal(quantile_add_many(s.b, &s.len, cap, numbers + 1500, 1500, 1), -ENOSPC);
 		assert_same(&s, &before);
 	}
 	assert_int_equal(quantile_merge(s.b, &s.len, whole.len, other.b, other.len), 0);
@@ -425,7 +429,7 @@ static void only_finite_numbers_are_taken(void **state)
 		for (size_t k = 0; k < 300; k++)
 			some[k] = k == 290 ? wrong[i] : 2;
 		assert_int_equal(quantile_add(s.b, &s.len, sizeof s.b, wrong[i], 1), -EINVAL);
-		assert_int_equal(quantile_add_many(s.b, &s.len, sizeof s.b, some, 300), -EINVAL);
+		assert_int_equal(quantile_add_many(s.b, &s.len, sizeof s.b, some, 300, 1), -EINVAL);
 		assert_same(&s, &before);
 	}
 }
@@ -488,7 +492,7 @@ static void the_bytes_never_change(void **state)
 	static const uint8_t frozen[] = { 1, 0x64, 7, 0, 0xad, 0xb7, 4, 1, 0xb6, 2, 1, 0x9f, 0x99, 2, 1, 0xb9, 0x97, 2,
 		1, 0xe5, 1, 1, 0x90, 1, 1, 0xd1, 3, 1 };
 	static struct sketch s;
-	assert_int_equal(quantile_add_many(s.b, &s.len, sizeof s.b, some, 7), 0);
+	assert_int_equal(quantile_add_many(s.b, &s.len, sizeof s.b, some, 7, 1), 0);
 	assert_int_equal(s.len, sizeof frozen);
 	assert_memory_equal(s.b, frozen, sizeof frozen);
 }

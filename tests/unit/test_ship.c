@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "ship/host.h"
 #include "ship/pace.h"
 #include "ship/ship.h"
 
@@ -194,6 +195,37 @@ static void test_position_comes_as_a_rewind(void **state)
 	assert_int_equal(script.npositions, 3);
 	assert_true(stats().connected);
 	come_home();
+}
+
+/* A store of before there were quantiles would leave their columns as they are. Other sinks look at no rollups. */
+static void test_a_sink_that_is_too_old_is_refused(void **state)
+{
+	static const struct tally_metric metrics[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_QUANTILE } };
+	static const struct tally_rollup rollup = { .nmetrics = 2, .name = { "total", 5 }, .metrics = metrics };
+	static struct conf conf = { .data_dir = "/nowhere" };
+	struct conf_sink cs = { .plugin = "fake", .name = "main", .prefix = "", .place = "tally.yaml:3:5" };
+	struct tally_sink sink = fake;
+	struct tally_sink_instance *in;
+	struct arena arena;
+	char why[512] = "";
+	(void)state;
+	arena_init(&arena, 0);
+	const struct schema *with = schema_make(&arena, &rollup, 1), *without = schema_make(&arena, NULL, 0);
+	sink.is_store = 1;
+	assert_int_equal(ship_host_open(&sink, &cs, &conf, with, uuid, &in, why), -EINVAL);
+	assert_string_equal(why,
+		"tally.yaml:3:5: sink main: fake 1 is older than columns like "
+		"tally_rollup_total.quantiles_value: install one of this version, or take that metric out "
+		"of the rollup");
+	assert_int_equal(ship_host_open(&sink, &cs, &conf, without, uuid, &in, why), 0);
+	ship_host_close(in);
+	sink.merges = TALLY_M_QUANTILE;
+	assert_int_equal(ship_host_open(&sink, &cs, &conf, with, uuid, &in, why), 0);
+	ship_host_close(in);
+	sink.merges = sink.is_store = 0;
+	assert_int_equal(ship_host_open(&sink, &cs, &conf, with, uuid, &in, why), 0);
+	ship_host_close(in);
+	arena_free(&arena);
 }
 
 static void test_a_commit_is_stored(void **state)
@@ -564,6 +596,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_position_comes_as_a_rewind),
+		cmocka_unit_test(test_a_sink_that_is_too_old_is_refused),
 		cmocka_unit_test(test_a_commit_is_stored),
 		cmocka_unit_test(test_retry_is_written_again_without_asking),
 		cmocka_unit_test(test_retry_ends_after_the_limit),

@@ -118,10 +118,10 @@ enum tally_metric_kind {
 	TALLY_SUM = 3,       /* sum of a number; the host stores the count of numbers beside it */
 	TALLY_MIN = 4,
 	TALLY_MAX = 5,
-	TALLY_VISITS = 6, /* the next four belong to sessions and quantiles: leave such amounts zero */
+	TALLY_VISITS = 6, /* the next three belong to sessions: leave such amounts zero */
 	TALLY_BOUNCES = 7,
 	TALLY_DURATION = 8,
-	TALLY_QUANTILE = 9
+	TALLY_QUANTILE = 9 /* sketch of a number, for percentiles */
 };
 
 struct tally_metric {
@@ -157,7 +157,7 @@ struct tally_rollup {
 struct tally_amount {
 	int64_t count;      /* EVENTS, PAGEVIEWS; SUM MIN MAX: how many numbers were seen, 0 = number means nothing */
 	double number;      /* SUM, MIN, MAX; finite */
-	const void *sketch; /* VISITORS: bytes as made by host->sketch_*(); len 0 = nobody */
+	const void *sketch; /* VISITORS, QUANTILE: bytes as made by host->sketch_*(); len 0 = nobody, no number */
 	size_t sketch_len;
 };
 
@@ -298,7 +298,9 @@ struct tally_host {
 	/* [any thread] sketches are opaque, versioned bytes; kind: enum tally_sketch_kind. `add` changes one in place: buf
 	 * holds *len of at most cap bytes (*len 0 = the empty sketch). -ENOSPC = needs a larger buffer, sketch_room() bytes
 	 * are always enough; -EBADMSG = these bytes are no sketch of that kind; -EOPNOTSUPP = a kind this version does
-	 * not make (sketch_room() is 0 then). HLL takes the hash, QUANTILE the number. */
+	 * not make (sketch_room() is 0 then). HLL (Flajolet et al. 2007, Ertl 2017) takes the hash; QUANTILE (DDSketch, Masson
+	 * et al. 2019; within 1 %) the number, -EINVAL if it is not finite. The estimate of QUANTILE is the median, 0 of none.
+	 * A quantile sketch of real data has 1 or 2 KiB of the 48 KiB of its room: begin with a small buffer. */
 	size_t (*sketch_room)(uint32_t kind);
 	int (*sketch_add)(uint32_t kind, void *buf, size_t *len, size_t cap, uint64_t hash, double number);
 	int (*sketch_merge)(uint32_t kind, void *buf, size_t *len, size_t cap, const void *other, size_t other_len);
@@ -322,7 +324,13 @@ struct tally_host {
 
 	/* [any thread] adds to the counter tally_plugin_count_total{plugin,name}; name as for reason(). */
 	void (*count)(const struct tally_instance *in, const char *name, int64_t by);
+
+	/* [any thread] As sketch_add() with QUANTILE for n numbers, each counted `times` times: much faster than one by
+	 * one. All or nothing. */
+	int (*sketch_add_numbers)(
+		uint32_t kind, void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times);
 };
+#define TALLY_HOST_NUMBERS 1 /* for #ifdef: this header has sketch_add_numbers() */
 
 /* Whether this host has a function of the table: TALLY_HAS(host, count). Those of the release a plugin was first built
  * for need no asking. */

@@ -37,11 +37,14 @@ enum tally_merge {
 	TALLY_M_ADD = 3,  /* sum; integers and reals saturate; never nullable */
 	TALLY_M_MIN = 4,  /* NULL is nothing seen */
 	TALLY_M_MAX = 5,
-	TALLY_M_HLL = 6,      /* BLOB: union by host->sketch_merge; 0 bytes is the empty sketch; never nullable */
-	TALLY_M_ESTIMATE = 7, /* INT: estimate of the sketch in the column before, rounded, made by the sink after the
-	                       * union; the cell given is ignored */
-	TALLY_M_FIRST = 8     /* the value that is there stays */
+	TALLY_M_HLL = 6, /* BLOB: union by host->sketch_merge; 0 bytes is the empty sketch; never nullable */
+	TALLY_M_ESTIMATE =
+		7, /* estimate of the sketch in the column before, made by the sink after the union; the cell given
+	                       * is ignored. INT: rounded. Nullable: NULL of the empty sketch */
+	TALLY_M_FIRST = 8,   /* the value that is there stays */
+	TALLY_M_QUANTILE = 9 /* as HLL, of the other kind of sketch */
 };
+#define TALLY_MERGE_QUANTILE 1 /* for #ifdef: this header has the member above, and `merges` below */
 
 struct tally_column {
 	const char *name;   /* [a-z][a-z0-9_]*, quoted by the sink all the same */
@@ -259,6 +262,10 @@ struct tally_sink {
 	/* The same for table tally_gap: called after kept(). NULL = it keeps none, and what the line never got is told until
 	 * the next start. */
 	int (*kept_gaps)(void *self, tally_row_fn fn, void *arg);
+
+	/* The last member of enum tally_merge that write() knows; 0 = FIRST. A store is not opened for tables that need more. */
+	uint32_t merges;
+	uint32_t reserved2;
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI
