@@ -2,7 +2,8 @@
 /* HyperLogLog: how many distinct values were added (Flajolet et al. 2007), with the improved estimator of Ertl 2017
  * ("New cardinality estimation algorithms for HyperLogLog sketches"), precision p = 14: 16384 registers of 6 bits,
  * standard error 1.04 / sqrt(16384) = 0.81 %. Exact while at most 500 distinct hashes were seen: the 64-bit hashes
- * themselves are kept, sorted. Pure functions on bytes; the bytes are the format on disk, versioned by the first one.
+ * themselves are kept, sorted; then a list of the registers that are not 0 while that is smaller (the sparse form of
+ * Heule, Nunkesser, Hall 2013, at the same precision). Pure functions on bytes; the bytes are the format on disk, versioned by the first one.
  *
  *   form 1 exact:  u8 1, u8 p, u16 n, n x u64 hashes ascending
  *   form 2 sparse: u8 2, u8 p, u16 n, n x (u16 register | u8 rank) ascending, while that is smaller than dense (n < 4096)

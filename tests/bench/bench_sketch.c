@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nanoseconds per operation of the sketches: `make tests/bench/bench_sketch && tests/bench/bench_sketch`. */
+/* Nanoseconds per operation of the sketches: `make bench`. */
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "sketch/hll.h"
+#include "sketch/quantile.h"
 
 #define ADDS 4000000
 
@@ -80,16 +82,98 @@ static void time_estimate(void)
 		abort();
 }
 
+/* ---- through the hash, as a visitor arrives ---- */
+
+static void time_visitors(const char *what, uint64_t n)
+{
+	static struct sketch s;
+	uint64_t rounds = ADDS / n;
+	int64_t start = cpu_us();
+	for (uint64_t i = 0; i < rounds * n; i++) {
+		char id[24] = "visitor-";
+		uint64_t number = i % n;
+		for (int at = 8; at < 20; at++, number /= 10)
+			id[at] = (char)('0' + number % 10);
+		if (i % n == 0)
+			s.len = 0;
+		if (hll_add(s.b, &s.len, sizeof s.b, hll_hash(id, 20)) != 0)
+			abort();
+	}
+	say(what, start, (double)(rounds * n));
+}
+
+/* ---- quantiles ---- */
+
+#define NUMBERS 100000
+
+static double numbers[NUMBERS];
+
+struct quantiles {
+	uint8_t b[QUANTILE_ROOM];
+	size_t len;
+};
+
+/* Log-normal, as prices and load times are; both signs if asked. */
+static void make_numbers(int both_signs)
+{
+	for (uint64_t i = 0; i < NUMBERS; i++) {
+		double sum = 0;
+		for (uint64_t k = 0; k < 12; k++)
+			sum += (double)(spread(12 * i + k + 1) >> 11) * 0x1p-53;
+		numbers[i] = exp(4 + (sum - 6)) * (both_signs && i % 2 ? -1 : 1);
+	}
+}
+
+static void time_quantiles(const char *what, size_t at_once)
+{
+	static struct quantiles q;
+	int64_t start = cpu_us();
+	q.len = 0;
+	for (size_t i = 0; i + at_once <= NUMBERS; i += at_once) {
+		int rc = at_once == 1 ? quantile_add(q.b, &q.len, sizeof q.b, numbers[i], 1)
+				      : quantile_add_many(q.b, &q.len, sizeof q.b, numbers + i, at_once, 1);
+		if (rc != 0)
+			abort();
+	}
+	say(what, start, NUMBERS);
+	printf("%-36s %9zu bytes\n", "", q.len);
+}
+
+static void time_quantile_merge(const char *what, size_t n)
+{
+	static struct quantiles base, other;
+	enum { TIMES = 20000 };
+	base.len = other.len = 0;
+	if (quantile_add_many(base.b, &base.len, sizeof base.b, numbers, NUMBERS / 2, 1) != 0 ||
+		quantile_add_many(other.b, &other.len, sizeof other.b, numbers + NUMBERS / 2, n, 1) != 0)
+		abort();
+	int64_t start = cpu_us();
+	for (int i = 0; i < TIMES; i++)
+		if (quantile_merge(base.b, &base.len, sizeof base.b, other.b, other.len) != 0)
+			abort();
+	say(what, start, TIMES);
+}
+
 int main(void)
 {
-	time_fill("add, per value, to 500", 500);
+	time_fill("hll: add, per value, to 500", 500);
 	time_fill("add, per value, to 4000", 4000);
 	time_fill("add, per value, to 4000000 (dense)", ADDS);
+	time_visitors("hash and add a visitor, to 500", 500);
+	time_visitors("hash and add a visitor, to 100000", 100000);
 	time_merge("merge dense + dense", 100000, 100000);
 	time_merge("merge dense + sparse (1000)", 100000, 1000);
 	time_merge("merge dense + exact (100)", 100000, 100);
 	time_merge("merge sparse (2000) + sparse (2000)", 2000, 2000);
 	time_merge("merge exact (200) + exact (200)", 200, 200);
 	time_estimate();
+	make_numbers(0);
+	time_quantiles("quantile: add, one by one", 1);
+	time_quantiles("add, 256 at once", 256);
+	time_quantile_merge("merge with 5 numbers", 5);
+	time_quantile_merge("merge with 50000 numbers", NUMBERS / 2);
+	make_numbers(1);
+	time_quantiles("both signs: add, one by one", 1);
+	time_quantiles("both signs: add, 256 at once", 256);
 	return 0;
 }

@@ -19,3 +19,9 @@ tests_bench_bench_spool_SOURCES = tests/bench/bench_spool.c
 
 EXTRA_PROGRAMS += tests/bench/bench_plug
 tests_bench_bench_plug_SOURCES = tests/bench/bench_plug.c
+
+# `make bench`: what the pure parts cost, in nanoseconds. Those that need a folder, a store or a plugin are run by hand.
+BENCHES = tests/bench/bench_sketch tests/bench/bench_zone tests/bench/bench_event
+.PHONY: bench
+bench: $(addsuffix $(EXEEXT),$(BENCHES))
+	@for b in $(BENCHES); do echo "$$b"; $$b || exit 1; done
