@@ -8,6 +8,8 @@ tests_fuzz_fuzz_terms_SOURCES = tests/fuzz/fuzz_terms.c tests/fuzz/run.c
 
 check_PROGRAMS += tests/fuzz/fuzz_hll
 tests_fuzz_fuzz_hll_SOURCES = tests/fuzz/fuzz_hll.c tests/fuzz/run.c
+check_PROGRAMS += tests/fuzz/fuzz_heavy
+tests_fuzz_fuzz_heavy_SOURCES = tests/fuzz/fuzz_heavy.c tests/fuzz/run.c
 check_PROGRAMS += tests/fuzz/fuzz_quantile
 tests_fuzz_fuzz_quantile_SOURCES = tests/fuzz/fuzz_quantile.c tests/fuzz/run.c
 

@@ -7,8 +7,10 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/table.h"
 #include "data.h"
+#include "sketch/heavy.h"
 #include "sketch/hll.h"
 #include "sketch/quantile.h"
 #include "unit.h"
@@ -162,6 +164,69 @@ static void distinct_counts_are_within_two_and_a_half_percent(void **state)
 	check_distinct("email_eu", "item");
 }
 
+/* ---- heavy hitters ---- */
+
+static const uint8_t *heavy_key(struct tally_str item)
+{
+	static uint8_t key[HEAVY_KEY];
+	uint64_t first = hll_hash(item.ptr, item.len);
+	put_u64(key, first);
+	put_u64(key + 8, hll_hash(&first, sizeof first));
+	return key;
+}
+
+/* The published top list: who has more than N / k is there, and each count lies within its bounds. */
+static void check_top(const char *name, const uint8_t *s, unsigned k, json_t *list)
+{
+	size_t found = 0, i;
+	json_t *pair;
+	json_array_foreach(list, i, pair)
+	{
+		struct heavy_entry e;
+		const char *item = json_string_value(json_array_get(pair, 0));
+		uint64_t events = (uint64_t)json_integer_value(json_array_get(pair, 1));
+		if (!heavy_find(s, heavy_key(str_of(item)), &e)) {
+			assert_true(events <= heavy_floor(s) && events <= heavy_total(s) / k);
+			continue;
+		}
+		assert_true(e.count - e.error <= events && events <= e.count);
+		found++;
+	}
+	print_message("%s: %zu of the top 20 among %u, every count within %llu\n", name, found, k,
+		(unsigned long long)heavy_floor(s));
+	assert_true(found >= 15);
+}
+
+static void check_heavy(const char *name, const char *item, unsigned k)
+{
+	json_t *truth = truth_of(name);
+	char path[64];
+	size_t len = 0;
+	snprintf(path, sizeof path, "%s.events.ndjson.zst", name);
+	char *bytes = data_read_zst(data_path(path), &len);
+	uint8_t *s = malloc(heavy_room(k));
+	assert_true(bytes && s);
+	heavy_init(s, k);
+	for (char *at = bytes, *end; at < bytes + len; at = end + 1) {
+		end = memchr(at, '\n', (size_t)(bytes + len - at));
+		end = end ? end : bytes + len;
+		heavy_add(s, heavy_key(text_of(str_make(at, (size_t)(end - at)), item)), 1);
+	}
+	assert_int_equal(heavy_total(s), json_integer_value(json_object_get(truth, "events")));
+	check_top(name, s, k, json_object_get(json_object_get(truth, "top_20_items_by_events"), "list"));
+	free(s);
+	free(bytes);
+	json_decref(truth);
+}
+
+static void top_lists_are_within_their_bounds(void **state)
+{
+	(void)state;
+	check_heavy("email_eu", "item", 300);
+	check_heavy("rees46", "item", 1000);
+	check_heavy("wikiticker", "page", 4000);
+}
+
 /* ---- percentiles ---- */
 
 /* The number behind "value": in one line of NDJSON; false if it has none. */
@@ -222,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(distinct_counts_are_within_two_and_a_half_percent),
+		cmocka_unit_test(top_lists_are_within_their_bounds),
 		cmocka_unit_test(percentiles_are_within_one_percent),
 	};
 	if (data_missing("test_sketch_data", "wikiticker.truth.json"))
