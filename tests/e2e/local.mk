@@ -19,4 +19,5 @@ dist_check_SCRIPTS += \
 	tests/e2e/status.py \
 	tests/e2e/tool.py \
 	tests/e2e/truth_mariadb.py \
-	tests/e2e/truth_sqlite.py
+	tests/e2e/truth_sqlite.py \
+	tests/e2e/zones.py
