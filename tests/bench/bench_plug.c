@@ -84,20 +84,23 @@ static void make_events(unsigned items)
 static struct plug_set *set;
 static struct plug_chain *chain;
 
+static size_t more_metrics; /* 1 = rollups of values keep percentiles too */
+
 static void open_chain(const char *dir, const char *name, enum tally_station station)
 {
 	static const struct conf_metric total[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITORS },
-		{ .kind = TALLY_SUM } };
+		{ .kind = TALLY_SUM }, { .kind = TALLY_QUANTILE } };
 	static const struct conf_dimension pages[] = { { .kind = TALLY_DIM_NAME }, { .kind = TALLY_DIM_PAGE } };
 	static const struct conf_dimension items[] = { { .kind = TALLY_DIM_NAME },
 		{ .kind = TALLY_DIM_PROP, .key = "item" } };
-	static const struct conf_rollup rollups[] = { { .name = "total", .metrics = total, .nmetrics = 3 },
+	static struct conf_rollup rollups[] = { { .name = "total", .metrics = total, .nmetrics = 3 },
 		{ .name = "pages", .dims = pages, .ndims = 2, .metrics = total, .nmetrics = 2 },
 		{ .name = "items", .dims = items, .ndims = 2, .metrics = total, .nmetrics = 3 } };
 	static const struct conf_site sites[] = { { .name = "default", .timezone = "Europe/Berlin" } };
 	static struct conf_plugin stage;
 	static struct conf c;
 	char why[512];
+	rollups[0].nmetrics = rollups[2].nmetrics = 3 + more_metrics;
 	stage = (struct conf_plugin){ .name = name, .place = "bench" };
 	c = (struct conf){ .plugin_dir = dir,
 		.pipeline = &stage,
@@ -189,6 +192,11 @@ int main(int argc, char **argv)
 	puts("3000 items");
 	bench_line(dir, "rollup", 5000);
 	bench_line(dir, "rollup", 500);
+	puts("with p:value in total and items");
+	more_metrics = 1;
+	bench_line(dir, "rollup", 5000);
+	bench_line(dir, "rollup", 500);
+	more_metrics = 0;
 	puts("30 items");
 	make_events(30);
 	bench_line(dir, "rollup", 5000);
