@@ -27,13 +27,14 @@ static const struct tally_metric of_pages[] = { { .kind = TALLY_EVENTS }, { .kin
 static const struct tally_metric of_items[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_SUM },
 	{ .kind = TALLY_SUM, .is_prop = 1, .field = { "price", 5 } } };
 static const struct tally_metric of_prices[] = { { .kind = TALLY_MIN, .is_prop = 1, .field = { "price", 5 } },
-	{ .kind = TALLY_MAX, .is_prop = 1, .field = { "price", 5 } } };
+	{ .kind = TALLY_MAX, .is_prop = 1, .field = { "price", 5 } },
+	{ .kind = TALLY_QUANTILE, .is_prop = 1, .field = { "price", 5 } } };
 
 const struct tally_rollup kit_rollups[] = {
 	{ .id = 0, .nmetrics = 6, .name = { "total", 5 }, .metrics = of_total },
 	{ .id = 1, .ndims = 2, .nmetrics = 2, .name = { "pages", 5 }, .dims = by_page, .metrics = of_pages },
 	{ .id = 2, .ndims = 2, .nmetrics = 3, .name = { "items", 5 }, .dims = by_item, .metrics = of_items },
-	{ .id = 3, .ndims = 1, .nmetrics = 2, .name = { "prices", 6 }, .dims = by_item + 1, .metrics = of_prices },
+	{ .id = 3, .ndims = 1, .nmetrics = 3, .name = { "prices", 6 }, .dims = by_item + 1, .metrics = of_prices },
 };
 const size_t kit_nrollups = sizeof kit_rollups / sizeof kit_rollups[0];
 

@@ -72,7 +72,7 @@ static void everything_of_the_contract_is_read(void **state)
 		"sources:\n- redis: { url: 'redis://h:1/2', list: l, end: right, site: s, map: { 'props.item': pid } }\n"
 		"pipeline:\n- dedup: { window: 10m, more: [x, y] }\n- auto\n- rollup:\n"
 		"rollups:\n- { name: r, by: ['event:name', 'event:hostname', 'visit:referrer', 'event:props:it:em'],\n"
-		"    metrics: [pageviews, 'sum:value', 'max:props.price'] }\n"
+		"    metrics: [pageviews, 'sum:value', 'max:props.price', 'p:value'] }\n"
 		"sinks:\n- sqlite: { name: s, prefix: x_, batch: 7, flush: 1s, path: p.db }\n- null\n"
 		"retention: { events: 30d, minute: 1d, quarter: 400d, day: forever, month: any }\n");
 	assert_string_equal(c->listen, "[::1]:9000");
@@ -109,9 +109,10 @@ static void everything_of_the_contract_is_read(void **state)
 	const struct conf_rollup *r = &c->rollups[0];
 	assert_int_equal(r->ndims, 4);
 	assert_string_equal(r->dims[3].key, "it:em");
-	assert_true(r->nmetrics == 3 && r->metrics[2].kind == TALLY_MAX && r->metrics[2].is_prop);
+	assert_true(r->nmetrics == 4 && r->metrics[2].kind == TALLY_MAX && r->metrics[2].is_prop);
 	assert_string_equal(r->metrics[2].field, "price");
 	assert_string_equal(r->metrics[1].field, "");
+	assert_true(r->metrics[3].kind == TALLY_QUANTILE && !r->metrics[3].is_prop);
 	assert_string_equal(c->sinks[0].prefix, "x_");
 	assert_int_equal(c->sinks[0].batch, 7);
 	assert_int_equal(c->sinks[0].noptions, 1);

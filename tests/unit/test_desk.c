@@ -240,7 +240,7 @@ static void questions_are_answered(void **state)
 		200, "{\"dimensions\":[\"/\"],\"metrics\":[1]},{\"dimensions\":[\"/buy\"],\"metrics\":[1]}");
 	expect(ask("GET", "/v1/sites/shop.example/top", "", "", NULL), 400, "\"parameter\":\"by\"");
 	get("/v1/schema", 200,
-		"{\"name\":\"prices\",\"by\":[\"event:props:item\"],\"metrics\":[\"min:props.price\",\"max:props.price\"],"
+		"{\"name\":\"prices\",\"by\":[\"event:props:item\"],\"metrics\":[\"min:props.price\",\"max:props.price\",\"p:props.price\"],"
 		"\"whole_since\":{\"minute\":null,\"quarter\":null,\"day\":null,\"month\":null}}");
 }
 

@@ -36,9 +36,10 @@ static struct tally_rollup pages_rollup(void)
 		{ .kind = TALLY_VISITORS },
 		{ .kind = TALLY_SUM },
 		{ .kind = TALLY_MIN, .is_prop = 1, .field = { "price", 5 } },
+		{ .kind = TALLY_QUANTILE, .is_prop = 1, .field = { "price", 5 } },
 	};
 	return (struct tally_rollup){
-		.ndims = 2, .nmetrics = 4, .name = STR("pages"), .dims = dims, .metrics = metrics
+		.ndims = 2, .nmetrics = 5, .name = STR("pages"), .dims = dims, .metrics = metrics
 	};
 }
 
@@ -101,6 +102,10 @@ static void test_rollup_columns_follow_from_its_declaration(void **state)
 	assert_string_equal(made->table.columns[made->metric_column[2] + 1].name, "count_value");
 	assert_string_equal(made->table.columns[made->metric_column[3]].name, "min_props_price");
 	assert_int_equal(column(s, 0, "min_props_price")->nullable, 1);
+	assert_string_equal(made->table.columns[made->metric_column[4]].name, "quantiles_props_price");
+	assert_int_equal(column(s, 0, "quantiles_props_price")->merge, TALLY_M_QUANTILE);
+	assert_int_equal(column(s, 0, "p50_props_price")->merge, TALLY_M_ESTIMATE);
+	assert_int_equal(column(s, 0, "p50_props_price")->nullable, 1);
 	arena_free(&a);
 }
 
@@ -162,10 +167,10 @@ static void test_definition_ignores_the_order_of_metrics(void **state)
 	struct tally_rollup r = pages_rollup(), turned = r;
 	(void)state;
 	arena_init(&a, 0);
-	turned.metrics = METRICS(r.metrics[3], r.metrics[2], r.metrics[1], r.metrics[0]);
+	turned.metrics = METRICS(r.metrics[4], r.metrics[3], r.metrics[2], r.metrics[1], r.metrics[0]);
 	assert_string_equal(meta_definition(&r, &a), meta_definition(&turned, &a));
 	assert_string_equal(meta_definition(&r, &a),
-		"by [event:name, event:props:Item-No] metrics [events, min:props.price, sum:value, visitors]");
+		"by [event:name, event:props:Item-No] metrics [events, min:props.price, p:props.price, sum:value, visitors]");
 	turned.dims = DIMS(r.dims[1], r.dims[0]);
 	assert_string_not_equal(meta_definition(&r, &a), meta_definition(&turned, &a));
 	arena_free(&a);
