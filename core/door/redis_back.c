@@ -3,7 +3,12 @@
  * of our last batch is older than what we released, and elements that we hold stand in the list again. They stand at its
  * head and in order, since list and note go back together: so the batches released after the noted one are read out of
  * the spool, oldest first, and compared element by element with what stands there. What is equal is trimmed unread; the
- * first that is not equal ends it. As long as the spool keeps those batches (`spool.retain`) nothing is counted twice.
+ * first that is not equal ends it, since Redis lost what followed. As long as the spool keeps those batches
+ * (`spool.retain`) nothing is counted twice.
+ *
+ * It may go back again, to before the first time was noticed. Then what was lost the first time is followed by batches
+ * taken since, which may stand there once more: behind the batch that was the last when it had gone back (a turn) comparing
+ * begins anew. Turns are remembered as long as the process lives.
  *
  * Only hashes are compared, and only once: an element pushed since, byte for byte equal to the one that stood in its
  * place, is taken for that one. */
@@ -31,7 +36,7 @@ struct looking_back {
 	size_t nopen;
 	const char *acked;
 	bool behind; /* the noted batch has been passed: what follows is not known to Redis */
-	bool over;   /* nothing more can be equal */
+	bool over;   /* nothing more can be equal, up to the next turn */
 	bool broken;
 	uint64_t trimmed;
 };
@@ -81,6 +86,24 @@ static void meet_batch(struct looking_back *k, const struct spool_record *rec)
 	s->hashes = arena_str(&k->arena, str_make(head.hashes, head.n * 8));
 }
 
+static bool is_turn(const struct redis_source *s, const char *id)
+{
+	for (size_t i = 0; i < s->nturns && i < REDIS_TURNS; i++)
+		if (strcmp(s->turns[i], id) == 0)
+			return true;
+	return false;
+}
+
+static void meet_released(struct looking_back *k, const struct seen *batch)
+{
+	if (k->behind && !k->over)
+		compare(k, batch);
+	if (strcmp(batch->id, k->acked) == 0)
+		k->behind = true;
+	if (is_turn(k->source, batch->id))
+		k->over = false;
+}
+
 static void meet_fate(struct looking_back *k, const struct spool_record *rec)
 {
 	const char *p = rec->payload;
@@ -92,10 +115,8 @@ static void meet_fate(struct looking_back *k, const struct spool_record *rec)
 		i++;
 	if (i == k->nopen)
 		return;
-	if (rec->type == SPOOL_RELEASE && k->behind)
-		compare(k, &k->open[i]);
-	if (rec->type == SPOOL_RELEASE && strcmp(k->open[i].id, k->acked) == 0)
-		k->behind = true;
+	if (rec->type == SPOOL_RELEASE)
+		meet_released(k, &k->open[i]);
 	memmove(&k->open[i], &k->open[i + 1], (--k->nopen - i) * sizeof k->open[i]);
 	if (!k->nopen)
 		arena_reset(&k->arena);
@@ -107,7 +128,7 @@ static void look_back(struct looking_back *k)
 	struct spool_reader *r = spool_reader_open(ledger_spool(k->source->opt.ledger));
 	spool_reader_hold(r, 0);
 	int rc = spool_reader_seek(r, (struct tally_position){ 0, 0 });
-	while (rc == 0 && !k->over && !k->broken && spool_reader_next(r, &rec) == 1) {
+	while (rc == 0 && !k->broken && spool_reader_next(r, &rec) == 1) {
 		if (rec.type == SPOOL_REDIS)
 			meet_batch(k, &rec);
 		else if (rec.type == SPOOL_RELEASE || rec.type == SPOOL_VOID)
@@ -148,6 +169,7 @@ bool redis_catch_up(struct redis_source *s, const char *acked)
 	memcpy(note.id, s->last, sizeof note.id);
 	if (redis_settle(s, &note) != SETTLED_OK)
 		return false;
+	memcpy(s->turns[s->nturns++ % REDIS_TURNS], s->last, sizeof s->last);
 	tell(s, &k);
 	return true;
 }

@@ -43,6 +43,8 @@ struct redis_found {
 	struct redis_found *next;
 };
 
+#define REDIS_TURNS 32 /* goings back that are remembered */
+
 struct redis_source {
 	struct redis_options opt;
 	struct redis_url url;
@@ -52,6 +54,8 @@ struct redis_source {
 	bool tagged; /* the list's name has a hash tag: a Cluster keeps its companions in one slot */
 	char token[REDIS_TOKEN];
 	char last[REDIS_BATCH_ID]; /* the batch released last, as far as the spool still tells; "" = none known */
+	char turns[REDIS_TURNS][REDIS_BATCH_ID]; /* that batch, each time when Redis had gone back; a ring */
+	size_t nturns;
 	redisContext *redis;
 	struct arena arena;        /* of the batch in hand */
 	struct redis_found *found; /* oldest first: to be settled before anything is read */

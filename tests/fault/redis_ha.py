@@ -31,9 +31,11 @@ class Node(Redis):
 class Watch:
     """A master, a replica and three Sentinels."""
 
+    AT_ONCE = ["--repl-diskless-sync-delay", "0"]   # a replica that comes back is filled without waiting for others
+
     def __init__(self, scene):
         self.scene = scene
-        self.nodes = [Node(scene, "one")]
+        self.nodes = [Node(scene, "one", self.AT_ONCE)]
         self.nodes.append(Node(scene, "two", self.follow(self.nodes[0])))
         self.sentinels = [self.sentinel(i) for i in range(3)]
         wait_for("the Sentinels to know each other", lambda: all(
@@ -42,14 +44,14 @@ class Watch:
 
     @staticmethod
     def follow(node):
-        return ["--replicaof", "127.0.0.1 %d" % node.port]
+        return Watch.AT_ONCE + ["--replicaof", "127.0.0.1 %d" % node.port]
 
     def sentinel(self, i):
         s = Redis.__new__(Redis)
         s.scene, s.name, s.port = self.scene, "sentinel%d" % i, free_port()
         path = self.scene.path(s.name + ".conf")
         with open(path, "w") as f:
-            f.write("port %d\nbind 127.0.0.1\nsentinel monitor m 127.0.0.1 %d 2\nsentinel down-after-milliseconds m 400\n"
+            f.write("port %d\nbind 127.0.0.1\nsentinel monitor m 127.0.0.1 %d 2\nsentinel down-after-milliseconds m 1000\n"
                     "sentinel failover-timeout m 3000\n" % (s.port, self.nodes[0].port))
         s.process = self.scene.start(["redis-server", path, "--sentinel"], s.name)
         wait_for("a Sentinel", s.answers, 20)
@@ -67,7 +69,7 @@ class Watch:
 
     def in_step(self):
         m = self.master()
-        wait_for("the replica to be in step", lambda: "state=online" in m.command("INFO", "replication"), 30)
+        wait_for("the replica to be in step", lambda: "state=online" in m.command("INFO", "replication"), 60)
 
 
 def sentinel_daemon(scene, watch):

@@ -96,6 +96,39 @@ def restored(scene, fig):
     d.stop()
 
 
+@row("R3b", "Redis gone back twice, the second time to before it was noticed")
+def gone_back_twice(scene, fig):
+    """What it lost the first time stands in a batch beside what it kept; behind that batch come those taken since, which it has
+    again the second time."""
+    redis = scene.redis()
+    d = daemon(scene, redis.port)
+    load = Pusher(redis).push_all(1000)
+    drained(redis, d)
+    d.process.child.send_signal(signal.SIGSTOP)
+    load.push_all(3000)
+    snapshot(redis, scene, "first")
+    lost = Pusher(redis)
+    lost.push_all(1500)
+    d.process.child.send_signal(signal.SIGCONT)
+    drained(redis, d)
+    d.process.child.send_signal(signal.SIGSTOP)
+    restore(redis, scene, "first")
+    load.push_all(800)
+    snapshot(redis, scene, "second")
+    d.process.child.send_signal(signal.SIGCONT)
+    drained(redis, d)
+    equal(status(d)["trimmed"], 3000, "elements known again")
+    restore(redis, scene, "second")
+    equal(redis.command("LLEN", LIST), 3800, "elements that are there again")
+    wait_for("it to be seen", lambda: status(d)["went_back"] == 2, 20)
+    load.push_all(500)
+    fig.fired = 2
+    drained(redis, d)
+    equal(status(d)["trimmed"], 6800, "elements known again")
+    verify(d, [load, lost], [Sqlite(d)], fig, redis)
+    d.stop()
+
+
 @row("R4", "a replica promoted that had not heard the last writes")
 def failover_behind(scene, fig):
     """What the master tells its replica is held back while the list is read on; then the master dies."""
