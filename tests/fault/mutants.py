@@ -371,6 +371,13 @@ def mutant_plugins(folder):
     return folder
 
 
+def not_built(folder):
+    """Names that stand in no program: the file with the bug was compiled without it."""
+    parts = [mutant_program("tallyd")] + [os.path.join(folder, name) for name in ("dedup.so", "sqlite.so")]
+    code = b"".join(open(path, "rb").read() for path in parts)
+    return [name for name, _ in MUTANTS if name.encode() + b"\0" not in code]
+
+
 def attempt(fault, env):
     """(None, "") where nothing was found, (Wrong, words) where the checker found something, (Failed, words) where the test itself broke.
     What the checker prints on the way is not shown."""
@@ -398,6 +405,8 @@ def main():
     wanted = wanted.split(",") if wanted else None
     failed = False
     print(HEAD)
+    if missing := not_built(folder.name):
+        raise Failed("no program has the mutants %s: add their files to tests/fault/local.mk" % ", ".join(missing))
     mutants = [(name, fault) for name, fault in MUTANTS if not wanted or name in wanted]
     for fault in dict.fromkeys(fault for _, fault in mutants):
         found, words = attempt(fault, {})
