@@ -11,11 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "plug/crash.h"
 
 static char dir[64];
 
-enum death { BY_ABORT, BY_FAULT, BY_EXIT, BY_KILL, BY_SIGNAL_FROM_OUTSIDE, BEHIND_THE_HOOK, IN_A_TICK };
+enum death { BY_ABORT, BY_FAULT, BY_EXIT, BY_KILL, BY_SIGNAL_FROM_OUTSIDE, BEHIND_THE_HOOK, IN_A_TICK, BY_MEMORY };
 
 static void die(enum death how)
 {
@@ -32,6 +33,8 @@ static void die(enum death how)
 		*nowhere = 1;
 	if (how == BY_EXIT)
 		exit(0);
+	if (how == BY_MEMORY)
+		free(memory_alloc(SIZE_MAX / 2));
 	if (how == BY_KILL || how == BY_SIGNAL_FROM_OUTSIDE)
 		kill(getpid(), how == BY_KILL ? SIGKILL : SIGSEGV);
 	abort();
@@ -120,6 +123,7 @@ static void test_what_does_not_count(void **state)
 	die_times(BY_KILL, 3);
 	die_times(BY_SIGNAL_FROM_OUTSIDE, 3);
 	die_times(BEHIND_THE_HOOK, 3);
+	die_times(BY_MEMORY, 3);
 	assert_false(is_parked_after_start(4096, 7, 1000, 0));
 }
 
