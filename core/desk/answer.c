@@ -47,13 +47,21 @@ bool answer_matches(struct tally_str if_none_match, struct tally_str etag)
 
 /* ---- one question ---- */
 
+/* What has to be read for it. */
+enum { NOW, BEFORE, BASE, BASE_BEFORE, PARTS };
+
 struct work {
 	struct answer_job *job;
 	struct store_reader *reader;
 	struct store_version version;
-	struct plan plan, plan_before;
-	struct run now, before;
-	bool ran, ran_before;
+	struct part {
+		const struct query *q;
+		struct query_range range;
+		struct plan plan;
+		struct run run;
+		bool wanted, ran;
+	} parts[PARTS];
+	struct query base; /* of conversion_rate */
 	struct tally_str why;
 	struct query_error err;
 };
@@ -78,25 +86,50 @@ static int resolve_all(struct work *w)
 	return 0;
 }
 
+static void list_parts(struct work *w)
+{
+	const struct query *q = w->job->q;
+	bool compare = q->compare != QUERY_ALONE, base = query_asks(q, QM_CONVERSION);
+	w->parts[NOW] = (struct part){ .q = q, .range = q->range, .wanted = true };
+	w->parts[BEFORE] = (struct part){ .q = q, .range = q->compared, .wanted = compare };
+	if (!base)
+		return;
+	query_base(q, w->job->arena, &w->base);
+	w->parts[BASE] = (struct part){ .q = &w->base, .range = q->range, .wanted = true };
+	w->parts[BASE_BEFORE] = (struct part){ .q = &w->base, .range = q->compared, .wanted = compare };
+}
+
 static int make_plans(struct work *w)
 {
 	struct answer_job *job = w->job;
 	struct plan_store ps = { store_options(job->store)->schema, &job->state.meta, job->state.raw_horizon_us };
-	int rc = plan_make(job->q, job->q->range, &ps, job->arena, &w->plan, &w->why, &w->err);
-	if (rc || job->q->compare == QUERY_ALONE)
-		return rc;
-	return plan_make(job->q, job->q->compared, &ps, job->arena, &w->plan_before, NULL, &w->err);
+	list_parts(w);
+	for (int i = 0; i < PARTS; i++) {
+		struct part *p = &w->parts[i];
+		int rc = p->wanted ? plan_make(p->q, p->range, &ps, job->arena, &p->plan, i == NOW ? &w->why : NULL,
+					     &w->err)
+				   : 0;
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int run_plans(struct work *w)
 {
-	struct answer_job *job = w->job;
-	w->ran = true;
-	int rc = run_plan(&w->now, job->q, &w->plan, w->reader, job->arena, &w->err);
-	if (rc || job->q->compare == QUERY_ALONE)
-		return rc;
-	w->ran_before = true;
-	return run_plan(&w->before, job->q, &w->plan_before, w->reader, job->arena, &w->err);
+	for (int i = 0; i < PARTS; i++) {
+		struct part *p = &w->parts[i];
+		p->ran = p->wanted;
+		int rc = p->wanted ? run_plan(&p->run, p->q, &p->plan, w->reader, w->job->arena, &w->err) : 0;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static struct run *run_of(struct work *w, int part)
+{
+	return w->parts[part].ran ? &w->parts[part].run : NULL;
 }
 
 static bool not_modified(struct work *w)
@@ -117,8 +150,10 @@ static int shape(struct work *w, int64_t began_us)
 	struct answer_job *job = w->job;
 	struct shape_rows rows;
 	struct shape_input in = { .q = job->q,
-		.now = &w->now,
-		.before = w->ran_before ? &w->before : NULL,
+		.now = run_of(w, NOW),
+		.before = run_of(w, BEFORE),
+		.base = run_of(w, BASE),
+		.base_before = run_of(w, BASE_BEFORE),
 		.freshness = job->freshness,
 		.revision = w->version.revision,
 		.lost = w->version.lost,
@@ -173,8 +208,7 @@ void answer_make(struct answer_job *job)
 		w.err.retry_after_s = w.err.status == 503 ? RETRY_AFTER_S : 0;
 		answer_problem(&job->answer, job->arena, &w.err);
 	}
-	if (w.ran)
-		groups_close(&w.now.groups);
-	if (w.ran_before)
-		groups_close(&w.before.groups);
+	for (int i = 0; i < PARTS; i++)
+		if (w.parts[i].ran)
+			groups_close(&w.parts[i].run.groups);
 }

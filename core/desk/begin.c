@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a request begins: its route, its question read and checked, and what plugins are shown of it. */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "desk/inner.h"
 #include "desk/params.h"
@@ -35,6 +37,7 @@ static int read_options(const struct desk_ask *ask, struct arena *a, struct quer
 			return cx->format = (enum query_format)i, 0;
 	query_fail(err, 400, "unknown_name", "there is no such format");
 	err->legal = legal;
+	snprintf(err->pointer, sizeof err->pointer, "?format");
 	return -1;
 }
 

@@ -40,10 +40,13 @@ struct tally_str shape_explain(const struct shape_input *in, struct arena *a)
 	put_statements(&o, in, in->now, &some);
 	if (in->before)
 		put_statements(&o, in, in->before, &some);
+	if (in->base)
+		put_statements(&o, in, in->base, &some);
+	if (in->base_before)
+		put_statements(&o, in, in->base_before, &some);
 	out_lit(&o, "],\"not_taken\":");
 	text_put(&o, in->why);
-	text_printf(&o, ",\"rows\":%llu,\"ms\":%.1f,\"query\":",
-		(unsigned long long)(in->now->rows_read + (in->before ? in->before->rows_read : 0)),
+	text_printf(&o, ",\"rows\":%llu,\"ms\":%.1f,\"query\":", (unsigned long long)shape_rows_read(in),
 		(double)in->took_us / 1000);
 	text_put(&o, query_normal(in->q, a));
 	out_lit(&o, "}\n");

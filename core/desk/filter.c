@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filters: making one test, and asking it about the values of an event or of a rollup's row.
- *
- * Strangers choose the patterns, so what could make regcomp or regexec expensive is refused: back references, and
- * repetitions of repetitions that multiply past a small number. */
-#include <ctype.h>
+/* Filters: making one test, and asking it about the values of an event or of a rollup's row. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "desk/query.h"
-
-#define REPEATS_MAX 1000 /* product of all {n,m} of a pattern */
-#define GROUPS_MAX 16
 
 static const struct {
 	const char *name;
@@ -25,60 +18,27 @@ static const struct {
 	{ "matches_not", QF_MATCHES, true },
 };
 
-/* The largest number of "{n,m}" at p, 0 if it is none. */
-static long repeat_at(const char *p)
+/* Strangers choose the patterns: what a row may cost is bounded by the size of all of them together. */
+static int compile(struct query *q, struct query_filter *f, struct arena *a, const struct tally_str *values, size_t n,
+	struct query_error *err)
 {
-	char *end;
-	if (*p != '{' || !isdigit((unsigned char)p[1]))
-		return 0;
-	long n = strtol(p + 1, &end, 10);
-	if (*end == ',' && isdigit((unsigned char)end[1])) {
-		long m = strtol(end + 1, &end, 10);
-		n = m > n ? m : n;
-	}
-	return n;
-}
-
-static const char *pattern_refusal(const char *p)
-{
-	long repeats = 1;
-	int groups = 0;
-	for (; *p; p++) {
-		if (*p == '\\' && p[1]) {
-			if (isdigit((unsigned char)*++p))
-				return "back references are not taken";
-			continue;
+	f->npatterns = n;
+	f->patterns = arena_alloc(a, n * sizeof *f->patterns);
+	for (size_t i = 0; i < n; i++) {
+		struct tally_str v = values[i];
+		const char *why;
+		size_t at;
+		if (v.len > QUERY_PATTERN_MAX) {
+			query_fail(err, 400, "bad_pattern", "a pattern is at most %d bytes", QUERY_PATTERN_MAX);
+			return query_fail_at(err, NULL, (int)i);
 		}
-		groups += *p == '(';
-		long n = repeat_at(p);
-		repeats *= n > 1 ? n : 1;
-		if (repeats > REPEATS_MAX)
-			return "its repetitions multiply past 1000";
-	}
-	return groups > GROUPS_MAX ? "it has more than 16 groups" : NULL;
-}
-
-static int compile(struct query_filter *f, struct arena *a, struct query_error *err)
-{
-	f->patterns = arena_alloc(a, f->nvalues * sizeof *f->patterns);
-	size_t all = f->nvalues;
-	f->nvalues = 0; /* counts what is to be freed, should one fail */
-	for (size_t i = 0; i < all; i++) {
-		struct tally_str v = f->values[i];
-		char *text = arena_copy(a, v.ptr, v.len);
-		if (v.len > QUERY_PATTERN_MAX || strlen(text) != v.len)
-			return query_fail(err, 400, "bad_pattern", "a pattern is at most %d bytes and holds no NUL",
-				QUERY_PATTERN_MAX);
-		const char *why = pattern_refusal(text);
-		if (why)
-			return query_fail(err, 400, "bad_pattern", "the pattern is refused: %s", why);
-		int rc = regcomp(&f->patterns[i], text, REG_EXTENDED | REG_NOSUB);
-		if (rc) {
-			char said[128];
-			regerror(rc, NULL, said, sizeof said);
-			return query_fail(err, 400, "bad_pattern", "not a POSIX extended regular expression: %s", said);
+		if (pattern_compile(a, v, &f->patterns[i], &why, &at)) {
+			query_fail(err, 400, "bad_pattern", "the pattern is refused at its byte %zu: %s", at, why);
+			return query_fail_at(err, NULL, (int)i);
 		}
-		f->nvalues++;
+		q->pattern_steps += pattern_steps(f->patterns[i]);
+		if (q->pattern_steps > QUERY_PATTERN_STEPS_MAX)
+			return query_fail(err, 400, "too_many", "the patterns of the filters are too large together");
 	}
 	return 0;
 }
@@ -119,27 +79,12 @@ int query_make_test(struct query *q, struct arena *a, struct tally_str op, struc
 	int rc = query_field(q, a, dimension, &f->field, err);
 	if (rc)
 		return rc;
+	if (f->op == QF_MATCHES)
+		rc = compile(q, f, a, values, n, err);
 	f->values = values;
 	f->nvalues = sort_once(values, n);
-	*out = f; /* before compile(): query_release() finds through the tree what has to be freed */
-	return f->op == QF_MATCHES ? compile(f, a, err) : 0;
-}
-
-static void release(struct query_filter *f)
-{
-	for (size_t i = 0; i < f->nkids; i++)
-		if (f->kids[i])
-			release(f->kids[i]);
-	for (size_t i = 0; f->patterns && i < f->nvalues; i++)
-		regfree(&f->patterns[i]);
-	f->patterns = NULL;
-}
-
-void query_release(struct query *q)
-{
-	if (q->filter)
-		release(q->filter);
-	q->filter = NULL;
+	*out = f;
+	return rc;
 }
 
 static bool is_one_of(const struct query_filter *f, struct tally_str v)
@@ -166,14 +111,11 @@ static bool contains_one(const struct query_filter *f, struct tally_str v)
 	return false;
 }
 
-/* REG_STARTEND (GNU, BSD): the text is a slice, not a C string. */
 static bool matches_one(const struct query_filter *f, struct tally_str v)
 {
-	for (size_t i = 0; i < f->nvalues; i++) {
-		regmatch_t span = { .rm_so = 0, .rm_eo = (regoff_t)v.len };
-		if (regexec(&f->patterns[i], v.ptr ? v.ptr : "", 1, &span, REG_STARTEND) == 0)
+	for (size_t i = 0; i < f->npatterns; i++)
+		if (pattern_matches(f->patterns[i], v))
 			return true;
-	}
 	return false;
 }
 

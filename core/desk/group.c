@@ -217,7 +217,7 @@ static int64_t visitors(const struct group_amount *am)
 	return am->len ? llround(hll_estimate(am->sketch, am->len)) : 0;
 }
 
-static struct group_value whole(int64_t i)
+static struct group_value integer(int64_t i)
 {
 	return (struct group_value){ GROUP_INT, i, (double)i };
 }
@@ -227,17 +227,17 @@ static struct group_value real(double d, bool known)
 	return known ? (struct group_value){ GROUP_REAL, 0, d } : (struct group_value){ GROUP_NULL, 0, 0 };
 }
 
-struct group_value group_metric(const struct query *q, const struct plan_needs *needs, size_t metric,
-	const struct group *g, const struct group *all)
+struct group_value group_metric(
+	const struct query *q, const struct plan_needs *needs, size_t metric, const struct group *g, int64_t whole)
 {
 	unsigned at = needs->of_metric[metric];
 	const struct group_amount *am = &g->amounts[at];
 	switch (q->metrics[metric].kind) {
 	case QM_EVENTS:
 	case QM_PAGEVIEWS:
-		return whole(am->count);
+		return integer(am->count);
 	case QM_VISITORS:
-		return whole(visitors(am));
+		return integer(visitors(am));
 	case QM_SUM:
 		return real(am->number, true);
 	case QM_AVG:
@@ -248,10 +248,18 @@ struct group_value group_metric(const struct query *q, const struct plan_needs *
 	case QM_QUANTILE:
 		return real(quantile_value(am->sketch, am->len, q->metrics[metric].percent), am->len > 0);
 	case QM_PERCENTAGE:
+	case QM_CONVERSION:
 		break;
 	}
-	int64_t of = visitors(&all->amounts[at]);
-	return real(of ? round(1000.0 * (double)visitors(am) / (double)of) / 10 : 0, true);
+	return real(whole ? round(1000.0 * (double)visitors(am) / (double)whole) / 10 : 0, true);
+}
+
+int64_t group_visitors(const struct plan_needs *needs, const struct group *g)
+{
+	for (size_t i = 0; i < needs->n; i++)
+		if (needs->need[i].kind == TALLY_VISITORS)
+			return visitors(&g->amounts[i]);
+	return 0;
 }
 
 bool group_is_exact(const struct plan_needs *needs, const struct group *g)

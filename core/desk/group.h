@@ -66,9 +66,12 @@ struct group_value {
 	double d;
 };
 
-/* all: the whole that percentage is a share of; may be NULL if it is not asked. */
-struct group_value group_metric(const struct query *q, const struct plan_needs *needs, size_t metric,
-	const struct group *g, const struct group *all);
+/* whole: the visitors that percentage or conversion_rate is a share of; else unused. */
+struct group_value group_metric(
+	const struct query *q, const struct plan_needs *needs, size_t metric, const struct group *g, int64_t whole);
+
+/* The visitors of a group; it has a need for them. */
+int64_t group_visitors(const struct plan_needs *needs, const struct group *g);
 
 /* Are the visitors of this group counted and not estimated? True without visitors. */
 bool group_is_exact(const struct plan_needs *needs, const struct group *g);

@@ -2,6 +2,7 @@
 libtallycore_la_SOURCES += \
 	core/desk/answer.c core/desk/answer.h \
 	core/desk/admin.c \
+	core/desk/base.c \
 	core/desk/begin.c \
 	core/desk/csv.c \
 	core/desk/desk.c core/desk/desk.h \
@@ -30,6 +31,7 @@ libtallycore_la_SOURCES += \
 	core/desk/run_rollup.c \
 	core/desk/schema_doc.c \
 	core/desk/shape.c core/desk/shape.h \
+	core/desk/share.c \
 	core/desk/shape_meta.c \
 	core/desk/site.c \
 	core/desk/state.c \

@@ -17,16 +17,16 @@ static const struct {
 	{ "pageviews", QM_PAGEVIEWS, false },
 	{ "visitors", QM_VISITORS, false },
 	{ "percentage", QM_PERCENTAGE, false },
+	{ "conversion_rate", QM_CONVERSION, false },
 	{ "sum", QM_SUM, true },
 	{ "avg", QM_AVG, true },
 	{ "min", QM_MIN, true },
 	{ "max", QM_MAX, true },
 };
 
-static const char *const metric_names[] = { "events", "pageviews", "visitors", "percentage", "sum:F", "avg:F", "min:F",
-	"max:F", "p50:F", "p90:F", "p95:F", "p99:F", NULL };
-static const char *const metric_later[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration",
-	"conversion_rate", NULL };
+static const char *const metric_names[] = { "events", "pageviews", "visitors", "percentage", "conversion_rate", "sum:F",
+	"avg:F", "min:F", "max:F", "p50:F", "p90:F", "p95:F", "p99:F", NULL };
+static const char *const metric_later[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration", NULL };
 
 static const struct {
 	const char *name;
@@ -66,10 +66,17 @@ static const char *const operator_names[] = { "is", "is_not", "contains", "conta
 int query_fail(struct query_error *err, int status, const char *code, const char *fmt, ...)
 {
 	va_list ap;
-	*err = (struct query_error){ .status = status, .code = code, .offset = -1 };
+	*err = (struct query_error){ .status = status, .code = code, .offset = -1, .index = -1 };
 	va_start(ap, fmt);
 	vsnprintf(err->detail, sizeof err->detail, fmt, ap);
 	va_end(ap);
+	return -EINVAL;
+}
+
+int query_fail_at(struct query_error *err, const char *member, int index)
+{
+	err->member = member;
+	err->index = index;
 	return -EINVAL;
 }
 

@@ -13,6 +13,7 @@ static const uint32_t need_kind[] = {
 	[QM_MAX] = TALLY_MAX,
 	[QM_PERCENTAGE] = TALLY_VISITORS,
 	[QM_QUANTILE] = TALLY_QUANTILE, /* one sketch for all percents */
+	[QM_CONVERSION] = TALLY_VISITORS,
 };
 
 static bool same(const struct plan_need *n, uint32_t kind, const struct query_metric *m)

@@ -70,8 +70,7 @@ static size_t flat_count(const struct query_filter *f)
 	return n;
 }
 
-/* Takes in nested filters of the same kind, sorts, and drops repetitions. Patterns of a dropped one are moved to the
- * arena's fate: they are freed here. */
+/* Takes in nested filters of the same kind, sorts, and drops repetitions. */
 static void sort_kids(const struct query *q, struct arena *a, struct query_filter *f)
 {
 	size_t n = flat_count(f), at = 0, kept = 0;
@@ -91,11 +90,8 @@ static void sort_kids(const struct query *q, struct arena *a, struct query_filte
 	qsort(kids, n, sizeof *kids, by_text);
 	f->kids = arena_alloc(a, (n + 1) * sizeof *f->kids);
 	for (size_t i = 0; i < n; i++) {
-		if (kept && str_eq(kids[i].text, kids[kept - 1].text)) {
-			struct query dropped = { .filter = kids[i].filter };
-			query_release(&dropped);
+		if (kept && str_eq(kids[i].text, kids[kept - 1].text))
 			continue;
-		}
 		kids[kept] = kids[i];
 		f->kids[kept++] = kids[i].filter;
 	}
@@ -153,7 +149,7 @@ static void put_range(struct text_out *o, const struct query *q)
 	out_json(o, str_of(zone_name(q->zone)));
 	if (q->compare != QUERY_ALONE)
 		text_printf(o, ",\"compare\":\"%s\"",
-			q->compare == QUERY_PREVIOUS_YEAR ? "previous_year" : "previous_period");
+			q->compare == QUERY_YEAR_OVER_YEAR ? "year_over_year" : "previous_period");
 }
 
 static void put_filters(struct text_out *o, const struct query *q)
@@ -232,10 +228,27 @@ static int check_buckets(const struct query *q, struct query_error *err)
 	int64_t length = q->range.to_us - q->range.from_us;
 	if (length / least[q->dims[q->time_dim].unit] <= QUERY_BUCKETS_MAX)
 		return 0;
-	return query_fail(err, 400, "too_many_buckets",
-		"%s over this range has more than %d buckets: ask for a longer "
-		"unit or a shorter range",
+	query_fail(err, 400, "too_many_buckets",
+		"%s over this range has more than %d buckets: ask for a longer unit or a shorter range",
 		q->dims[q->time_dim].text.ptr, QUERY_BUCKETS_MAX);
+	return query_fail_at(err, "dimensions", q->time_dim);
+}
+
+/* A share of everything says nothing. */
+static int check_shares(const struct query *q, struct query_error *err)
+{
+	for (size_t i = 0; i < q->nmetrics; i++) {
+		if (q->metrics[i].kind == QM_PERCENTAGE && q->ndims == 0)
+			query_fail(err, 400, "bad_pair",
+				"percentage is the share of a row: it needs at least one dimension");
+		else if (q->metrics[i].kind == QM_CONVERSION && !query_has_goal(q))
+			query_fail(err, 400, "bad_pair",
+				"conversion_rate needs a goal: a filter or a dimension on event:name or event:props:X");
+		else
+			continue;
+		return query_fail_at(err, "metrics", (int)i);
+	}
+	return 0;
 }
 
 static void default_order(struct query *q)
@@ -260,14 +273,17 @@ static void make_key(struct query *q, struct arena *a)
 
 int query_finish(struct query *q, struct arena *a, struct query_error *err)
 {
-	if (q->nmetrics == 0)
-		return query_fail(err, 400, "missing_field", "a query names at least one metric");
-	for (size_t i = 0; i < q->nmetrics; i++)
-		if (q->metrics[i].kind == QM_PERCENTAGE && q->ndims == 0)
-			return query_fail(err, 400, "bad_pair",
-				"percentage is the share of a row: it needs at least one dimension");
-	if (q->all && q->compare != QUERY_ALONE)
-		return query_fail(err, 400, "bad_pair", "nothing comes before \"all\": it cannot be compared");
+	if (q->nmetrics == 0) {
+		query_fail(err, 400, "missing_field", "a query names at least one metric");
+		err->legal = query_metric_names();
+		return query_fail_at(err, "metrics", -1);
+	}
+	if (check_shares(q, err))
+		return -EINVAL;
+	if (q->all && q->compare != QUERY_ALONE) {
+		query_fail(err, 400, "bad_pair", "nothing comes before \"all\": it cannot be compared");
+		return query_fail_at(err, "compare", -1);
+	}
 	if (q->time_dim >= 0)
 		resolve_time(q);
 	if (q->compare != QUERY_ALONE)

@@ -64,19 +64,6 @@ static int fill(const struct shape_input *in, struct groups *g)
 	return 0;
 }
 
-static int sum_all(struct groups *g, struct group **out)
-{
-	const struct group *at = g->first;
-	const struct group *end = g->last;
-	*out = groups_spare(g);
-	for (; at && at != *out; at = at == end ? NULL : at->next) {
-		int rc = group_merge(g, *out, at);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
 static void rank(const struct shape_input *in, struct groups *g, struct arena *a, struct shape_rows *out, size_t n)
 {
 	struct ranked *ranked = arena_alloc(a, (n + 1) * sizeof *ranked);
@@ -84,7 +71,7 @@ static void rank(const struct shape_input *in, struct groups *g, struct arena *a
 	for (struct group *row = g->first; at < n; row = row->next, at++) {
 		struct group_value *values = arena_alloc(a, in->q->nmetrics * sizeof *values);
 		for (size_t m = 0; m < in->q->nmetrics; m++)
-			values[m] = group_metric(in->q, &in->now->plan->needs, m, row, out->all);
+			values[m] = shape_metric(in, out, m, row, false);
 		ranked[at] = (struct ranked){ row, values };
 	}
 	qsort_r(ranked, n, sizeof *ranked, by_order, (void *)in->q);
@@ -121,25 +108,16 @@ static int sum_rest(const struct shape_input *in, struct shape_rows *out)
 	return 0;
 }
 
-static bool asks_share(const struct query *q)
-{
-	for (size_t i = 0; i < q->nmetrics; i++)
-		if (q->metrics[i].kind == QM_PERCENTAGE)
-			return true;
-	return false;
-}
-
 int shape_order(const struct shape_input *in, struct arena *a, struct shape_rows *out)
 {
 	struct groups *g = &in->now->groups;
 	*out = (struct shape_rows){ 0 };
 	int rc = fill(in, g);
 	out->total = g->n;
-	if (rc == 0 && asks_share(in->q)) {
-		rc = sum_all(g, &out->all);
-		if (rc == 0 && in->before)
-			rc = sum_all(&in->before->groups, &out->all_before);
-	}
+	if (rc == 0)
+		rc = share_make(in->now, in->base, a, &out->share);
+	if (rc == 0 && in->before)
+		rc = share_make(in->before, in->base_before, a, &out->share_before);
 	if (rc)
 		return rc;
 	rank(in, g, a, out, out->total);

@@ -9,6 +9,21 @@
 
 /* ---- pointing ---- */
 
+/* '~' and '/' within a name are ~0 and ~1. */
+static size_t put_key(char *out, size_t n, size_t cap, struct tally_str key)
+{
+	size_t most = key.len < 64 ? key.len : 64;
+	out[n++] = '/';
+	for (size_t i = 0; i < most && n + 3 < cap; i++) {
+		bool escaped = key.ptr[i] == '~' || key.ptr[i] == '/';
+		out[n++] = escaped ? '~' : key.ptr[i];
+		if (escaped)
+			out[n++] = key.ptr[i] == '~' ? '0' : '1';
+	}
+	out[n] = 0;
+	return n;
+}
+
 static size_t put_step(char *out, size_t cap, const struct parse_place *p)
 {
 	size_t n = p->up ? put_step(out, cap, p->up) : 0;
@@ -16,9 +31,8 @@ static size_t put_step(char *out, size_t cap, const struct parse_place *p)
 	if (!p->up)
 		return 0;
 	if (p->key.ptr)
-		more = snprintf(out + n, cap - n, "/%.*s", (int)(p->key.len < 64 ? p->key.len : 64), p->key.ptr);
-	else
-		more = snprintf(out + n, cap - n, "/%zu", p->index);
+		return put_key(out, n, cap, p->key);
+	more = snprintf(out + n, cap - n, "/%zu", p->index);
 	return n + (size_t)more < cap ? n + (size_t)more : cap - 1;
 }
 
@@ -29,6 +43,17 @@ int parse_at(const struct parse_place *p, int rc, struct query_error *err)
 		err->offset = (int64_t)p->node->offset;
 	}
 	return rc;
+}
+
+int parse_at_element(const struct parse_place *p, int rc, struct query_error *err)
+{
+	const struct tree_node *t = rc && err->index >= 0 ? p->node->first : NULL;
+	for (int i = 0; t && i < err->index; i++)
+		t = t->next;
+	if (!t)
+		return parse_at(p, rc, err);
+	struct parse_place here = parse_step(p, t, (size_t)err->index);
+	return parse_at(&here, rc, err);
 }
 
 int parse_expect(const struct parse_place *p, enum json_kind kind, struct query_error *err)
@@ -103,7 +128,7 @@ static int read_range(struct parse *ps, const struct parse_place *p, struct quer
 	int rc = parse_expect(&from, JSON_STRING, err);
 	if (rc == 0)
 		rc = parse_expect(&to, JSON_STRING, err);
-	return rc ? rc : parse_at(p, query_range_pair(ps->q, from.node->text, to.node->text, err), err);
+	return rc ? rc : parse_at_element(p, query_range_pair(ps->q, from.node->text, to.node->text, err), err);
 }
 
 static int read_compare(struct parse *ps, const struct parse_place *p, struct query_error *err)
@@ -125,8 +150,31 @@ static int find_order(const struct query *q, struct tally_str name, struct query
 	return -ENOENT;
 }
 
+/* What this query may be ordered by. */
+static const char *const *order_names(const struct parse *ps)
+{
+	const struct query *q = ps->q;
+	const char **names = arena_alloc(ps->arena, (q->nmetrics + q->ndims + 1) * sizeof *names);
+	size_t n = 0;
+	for (size_t i = 0; i < q->nmetrics; i++)
+		names[n++] = arena_copy(ps->arena, q->metrics[i].text.ptr, q->metrics[i].text.len);
+	for (size_t i = 0; i < q->ndims; i++)
+		names[n++] = arena_copy(ps->arena, q->dims[i].text.ptr, q->dims[i].text.len);
+	names[n] = NULL;
+	return names;
+}
+
+static int refuse_order(
+	const struct parse_place *p, const char *words, const char *const *legal, struct query_error *err)
+{
+	query_fail(err, 400, "unknown_name", "%s", words);
+	err->legal = legal;
+	return parse_at(p, -EINVAL, err);
+}
+
 static int read_one_order(struct parse *ps, const struct parse_place *p, struct query_error *err)
 {
+	static const char *const ways[] = { "asc", "desc", NULL };
 	struct query *q = ps->q;
 	struct query_order by;
 	const struct tree_node *t = p->node;
@@ -137,12 +185,10 @@ static int read_one_order(struct parse *ps, const struct parse_place *p, struct 
 			err);
 	struct parse_place name = parse_step(p, t->first, 0), way = parse_step(p, t->first->next, 1);
 	if (find_order(q, t->first->text, &by))
-		return parse_at(&name,
-			query_fail(err, 400, "unknown_name", "order_by names a metric or dimension of this query"),
-			err);
+		return refuse_order(&name, "order_by names a metric or dimension of this query", order_names(ps), err);
 	by.descending = str_eq(way.node->text, STR("desc"));
 	if (!by.descending && !str_eq(way.node->text, STR("asc")))
-		return parse_at(&way, query_fail(err, 400, "unknown_name", "the order is \"asc\" or \"desc\""), err);
+		return refuse_order(&way, "the order is \"asc\" or \"desc\"", ways, err);
 	for (size_t i = 0; i < q->norder; i++)
 		if (q->order[i].is_metric == by.is_metric && q->order[i].index == by.index)
 			return parse_at(&name, query_fail(err, 400, "repeated", "this order is there already"), err);
@@ -289,6 +335,16 @@ static int set_site(struct parse *ps, const struct parse_place *root, struct que
 	return parse_at(about_zone ? &zone_at : &site_at, rc, err);
 }
 
+/* Where a check of the whole has found something. */
+static int at_member(const struct parse_place *root, int rc, struct query_error *err)
+{
+	const struct tree_node *t = rc && err->member ? tree_get(root->node, str_of(err->member)) : NULL;
+	if (!t)
+		return parse_at(root, rc, err);
+	struct parse_place here = member(root, t);
+	return parse_at_element(&here, rc, err);
+}
+
 static int read_members(struct parse *ps, const struct parse_place *root, struct query_error *err)
 {
 	for (size_t i = 0; i < MEMBERS; i++) {
@@ -302,7 +358,7 @@ static int read_members(struct parse *ps, const struct parse_place *root, struct
 	}
 	if (!tree_get(root->node, STR("date_range")))
 		return parse_at(root, query_fail(err, 400, "missing_field", "date_range is missing"), err);
-	return parse_at(root, query_finish(ps->q, ps->arena, err), err);
+	return at_member(root, query_finish(ps->q, ps->arena, err), err);
 }
 
 void parse_open(struct parse *ps, const struct query_context *cx, struct arena *a, struct query *q)

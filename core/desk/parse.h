@@ -31,6 +31,8 @@ must_check int parse_compare(struct query *q, struct tally_str word, struct quer
 
 /* Adds the place to an error that has none yet; returns rc. */
 int parse_at(const struct parse_place *p, int rc, struct query_error *err);
+/* The same for the element err->index of a list; the list itself if there is none. */
+int parse_at_element(const struct parse_place *p, int rc, struct query_error *err);
 must_check int parse_expect(const struct parse_place *p, enum json_kind kind, struct query_error *err);
 must_check int parse_bool(const struct parse_place *p, bool *out, struct query_error *err);
 struct parse_place parse_step(const struct parse_place *up, const struct tree_node *node, size_t index);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ["is", "event:page", ["/a", "/b"]] · ["and", [f, …]] · ["or", [f, …]] · ["not", f]; a list of filters is their "and".
- * A made node hangs in the tree before its children are read, so that whatever was compiled is freed on an error. */
+/* ["is", "event:page", ["/a", "/b"]] · ["and", [f, …]] · ["or", [f, …]] · ["not", f]; a list of filters is their "and". */
 #include <errno.h>
 
 #include "desk/parse.h"
@@ -113,7 +112,9 @@ static int read_test(struct parse *ps, const struct parse_place *p, struct query
 	bool operator= err->legal == query_operator_names();
 	struct parse_place op_at = parse_step(p, op, 0);
 	bool value = strcmp(err->code, "bad_pattern") == 0 || strcmp(err->code, "bad_filter") == 0;
-	return parse_at(operator? &op_at : value ? &values_at : & dim_at, rc, err);
+	if (value)
+		return parse_at_element(&values_at, rc, err);
+	return parse_at(operator? &op_at : & dim_at, rc, err);
 }
 
 static int read_filter(

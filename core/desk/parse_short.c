@@ -121,8 +121,10 @@ static int read_range(struct parse *ps, const struct params *pm, struct query_er
 	if (!has_from)
 		return here("from", query_fail(err, 400, "missing_field", "to needs a from"), err);
 	ps->q->all = false;
-	if (has_to)
-		return here("from", query_range_pair(ps->q, from, to, err), err);
+	if (has_to) {
+		rc = query_range_pair(ps->q, from, to, err);
+		return here(rc && err->index == 1 ? "to" : "from", rc, err);
+	}
 	char now[40];
 	size_t n = zone_format(ps->q->zone, ps->q->range.to_us, now); /* the end of today */
 	return here("from", query_range_pair(ps->q, from, str_make(now, n), err), err);
@@ -170,11 +172,11 @@ static int read_limit(struct parse *ps, const struct params *pm, enum query_form
 
 int parse_compare(struct query *q, struct tally_str word, struct query_error *err)
 {
-	static const char *const legal[] = { "previous_period", "previous_year", NULL };
+	static const char *const legal[] = { "previous_period", "year_over_year", NULL };
 	if (str_eq(word, str_of(legal[0])))
 		q->compare = QUERY_PREVIOUS_PERIOD;
-	else if (str_eq(word, str_of(legal[1])))
-		q->compare = QUERY_PREVIOUS_YEAR;
+	else if (str_eq(word, str_of(legal[1])) || str_eq(word, STR("previous_year")))
+		q->compare = QUERY_YEAR_OVER_YEAR;
 	else {
 		query_fail(err, 400, "unknown_name", "there is no such comparison");
 		err->legal = legal;
@@ -193,6 +195,19 @@ static int refuse_unknown(const struct params *pm, struct query_error *err)
 	query_fail(err, 400, "unknown_name", "there is no parameter of that name");
 	err->legal = legal;
 	return here(name, -EINVAL, err);
+}
+
+/* The parameter behind the member of a body that a check of the whole names. */
+static int here_part(const struct params *pm, int rc, struct query_error *err)
+{
+	struct tally_str text;
+	if (rc == 0 || !err->member)
+		return rc;
+	if (strcmp(err->member, "metrics") == 0)
+		return here("metric", rc, err);
+	if (strcmp(err->member, "dimensions") == 0)
+		return here(params_get(pm, "unit", &text) ? "unit" : "by", rc, err);
+	return here(err->member, rc, err);
 }
 
 int query_parse_short(const struct query_context *cx, struct arena *a, enum query_form form, struct tally_str site,
@@ -227,5 +242,5 @@ int query_parse_short(const struct query_context *cx, struct arena *a, enum quer
 	if (rc == 0)
 		rc = here("filter", read_filters(&ps, &pm, err), err);
 	q->include.total_rows = q->include.other_row = form == QUERY_TOP;
-	return rc ? rc : query_finish(q, a, err);
+	return rc ? rc : here_part(&pm, query_finish(q, a, err), err);
 }

@@ -255,10 +255,12 @@ static int refuse(const struct query *q, const struct plan_store *st, struct are
 	char since[40];
 	struct tally_str line = plan_declaration(q, a);
 	since[zone_format(zone_utc(), st->raw_horizon_us, since)] = 0;
-	return query_fail(err, 422, "not_covered",
+	query_fail(err, 422, "not_covered",
 		"no rollup answers this over the whole range, and raw events are kept only since %s; bounds on the quarter "
 		"hour and a rollup declared in time would do: %.*s",
 		since, (int)line.len, line.ptr);
+	err->declare = arena_copy(a, line.ptr, line.len);
+	return -EINVAL;
 }
 
 int plan_make(const struct query *q, struct query_range range, const struct plan_store *st, struct arena *a,

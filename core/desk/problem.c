@@ -49,7 +49,12 @@ void answer_problem(struct answer *out, struct arena *a, const struct query_erro
 		out_lit(&o, i ? "," : ",\"legal\":[");
 		out_json(&o, str_of(err->legal[i]));
 	}
-	out_lit(&o, err->legal ? "]}\n" : "}\n");
+	out_lit(&o, err->legal ? "]" : "");
+	if (err->declare) {
+		out_lit(&o, ",\"declare\":");
+		out_json(&o, str_of(err->declare));
+	}
+	out_lit(&o, "}\n");
 	*out = (struct answer){ .status = err->status,
 		.type = "application/problem+json",
 		.body = out_text(&o),

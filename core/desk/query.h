@@ -6,7 +6,6 @@
 #ifndef DESK_QUERY_H
 #define DESK_QUERY_H
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +13,7 @@
 #include "base/check.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "text/pattern.h"
 #include "zone/zone.h"
 
 #define QUERY_METRICS_MAX 32
@@ -24,18 +24,22 @@
 #define QUERY_FILTER_DEPTH_MAX 8
 #define QUERY_VALUE_MAX 4096
 #define QUERY_PATTERN_MAX 256
-#define QUERY_ROWS_MAX 10000 /* pagination.limit, and its default */
+#define QUERY_PATTERN_STEPS_MAX 4000 /* of all patterns of a query */
+#define QUERY_ROWS_MAX 10000         /* pagination.limit, and its default */
 #define QUERY_BUCKETS_MAX 20000
 #define QUERY_BODY_MAX 65536
 
 /* ---- what went wrong, for problem.c ---- */
 
 struct query_error {
-	int status;               /* 400, 403, 422, 501, 503 */
-	const char *code;         /* short constant of [a-z_] */
-	char detail[768];         /* what, and what to do */
-	char pointer[256];        /* RFC 6901 into the body, or "?name" of a parameter; "" = none */
-	int64_t offset;           /* byte of the body where that begins, -1 = none */
+	int status;          /* 400, 403, 422, 501, 503 */
+	const char *code;    /* short constant of [a-z_] */
+	char detail[768];    /* what, and what to do */
+	char pointer[256];   /* RFC 6901 into the body, or "?name" of a parameter; "" = none */
+	int64_t offset;      /* byte of the body where that begins, -1 = none */
+	const char *member;  /* member of the body that a check of the whole is about, NULL = none … */
+	int index;           /* … and which of its elements, -1 = all of it */
+	const char *declare; /* a line for `rollups:` that would have done, or NULL; lives in the request's arena */
 	const char *const *legal; /* names that would have done, NULL-terminated, or NULL */
 	unsigned retry_after_s;
 };
@@ -43,6 +47,8 @@ struct query_error {
 /* Fills it; returns -EINVAL for `return`. */
 int query_fail(struct query_error *err, int status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Says which part of the question it is about; returns -EINVAL. */
+int query_fail_at(struct query_error *err, const char *member, int index);
 
 /* ---- the parts ---- */
 
@@ -55,7 +61,8 @@ enum query_metric_kind {
 	QM_MIN,
 	QM_MAX,
 	QM_PERCENTAGE,
-	QM_QUANTILE
+	QM_QUANTILE,
+	QM_CONVERSION
 };
 
 struct query_metric {
@@ -90,7 +97,8 @@ struct query_filter {
 	unsigned field;
 	struct tally_str *values; /* sorted, each once */
 	size_t nvalues;
-	regex_t *patterns; /* QF_MATCHES: one a value; freed by query_release() */
+	const struct pattern **patterns; /* QF_MATCHES */
+	size_t npatterns;
 };
 
 struct query_order {
@@ -101,7 +109,7 @@ struct query_order {
 
 enum query_form { QUERY_FULL, QUERY_TOTALS, QUERY_SERIES, QUERY_TOP };
 enum query_format { QUERY_JSON, QUERY_CSV, QUERY_NDJSON };
-enum query_compare { QUERY_ALONE, QUERY_PREVIOUS_PERIOD, QUERY_PREVIOUS_YEAR };
+enum query_compare { QUERY_ALONE, QUERY_PREVIOUS_PERIOD, QUERY_YEAR_OVER_YEAR };
 
 struct query_range {
 	int64_t from_us, to_us; /* half-open */
@@ -124,6 +132,7 @@ struct query {
 	struct query_field fields[QUERY_FIELDS_MAX];
 	size_t nfields;
 	struct query_filter *filter; /* NULL = everything */
+	size_t pattern_steps;        /* of its patterns */
 	struct query_order order[QUERY_METRICS_MAX + QUERY_DIMENSIONS_MAX];
 	size_t norder;
 	struct {
@@ -155,9 +164,6 @@ must_check int query_parse(const struct query_context *cx, struct arena *a, stru
 must_check int query_parse_short(const struct query_context *cx, struct arena *a, enum query_form form,
 	struct tally_str site, struct tally_str query, struct query *q, struct query_error *err);
 
-/* Frees what is not in the arena (patterns). Harmless on a query that was refused half made. */
-void query_release(struct query *q);
-
 /* ---- parts of parsing, shared by both forms ---- */
 
 /* A metric or dimension by its name. 0 or -EINVAL with status 400 or 501. */
@@ -185,6 +191,16 @@ must_check int query_set_site(struct query *q, const struct query_context *cx, s
 /* Resolves "time", checks what only the whole shows, fills in the default order, brings filters into normal order and
  * makes q->key. */
 must_check int query_finish(struct query *q, struct arena *a, struct query_error *err);
+
+/* ---- conversion_rate: visitors who reach a goal among those who were there ---- */
+
+/* Is the metric asked? */
+bool query_asks(const struct query *q, enum query_metric_kind kind);
+/* A goal is a filter or a dimension on event:name or event:props:X. */
+bool query_has_goal(const struct query *q);
+/* The question after the visitors that a conversion rate is a share of: the same range and time dimension, and of the
+ * filters those that do not look at a goal. */
+void query_base(const struct query *q, struct arena *a, struct query *out);
 
 /* ---- reading one ---- */
 

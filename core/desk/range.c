@@ -58,21 +58,23 @@ int query_range_named(struct query *q, const struct query_context *cx, struct ta
 	return -EINVAL;
 }
 
-static int bound(const struct query *q, struct tally_str text, int64_t *out, int *date_only, struct query_error *err)
+static int bound(
+	const struct query *q, struct tally_str text, int index, int64_t *out, int *date_only, struct query_error *err)
 {
-	if (zone_parse_local(q->zone, text.ptr, text.len, out, date_only))
-		return query_fail(err, 400, "bad_range",
-			"\"%.*s\" is neither a date (2026-10-25) nor an ISO 8601 time (2026-10-25T12:00:00+02:00)",
-			(int)(text.len < 64 ? text.len : 64), text.ptr);
-	return 0;
+	if (zone_parse_local(q->zone, text.ptr, text.len, out, date_only) == 0)
+		return 0;
+	query_fail(err, 400, "bad_range",
+		"\"%.*s\" is neither a date (2026-10-25) nor an ISO 8601 time (2026-10-25T12:00:00+02:00)",
+		(int)(text.len < 64 ? text.len : 64), text.ptr);
+	return query_fail_at(err, "date_range", index);
 }
 
 int query_range_pair(struct query *q, struct tally_str from, struct tally_str to, struct query_error *err)
 {
 	int date_only = 0;
-	int rc = bound(q, from, &q->range.from_us, &date_only, err);
+	int rc = bound(q, from, 0, &q->range.from_us, &date_only, err);
 	if (rc == 0)
-		rc = bound(q, to, &q->range.to_us, &date_only, err);
+		rc = bound(q, to, 1, &q->range.to_us, &date_only, err);
 	if (rc)
 		return rc;
 	if (date_only)
@@ -95,19 +97,22 @@ static int whole_days(const struct zone *z, struct query_range r)
 	return at == r.to_us ? days : 0;
 }
 
-static int64_t year_before(const struct zone *z, int64_t t)
+/* A year without 29 February has the 28th in its place where a range begins, and 1 March where one ends, so that no day
+ * of the year before is left out or comes twice. */
+static int64_t year_before(const struct zone *z, int64_t t, bool is_end)
 {
 	struct zone_civil c;
 	zone_civil(z, t, &c);
 	int64_t day = zone_floor(z, ZONE_DAY, t);
-	return zone_date(z, c.year - 1, c.month, c.day) + (t - day);
+	bool leap = c.month == 2 && c.day == 29;
+	return zone_date(z, c.year - 1, c.month, leap && !is_end ? 28 : c.day) + (t - day);
 }
 
 void query_range_compared(struct query *q)
 {
-	if (q->compare == QUERY_PREVIOUS_YEAR) {
-		q->compared.from_us = year_before(q->zone, q->range.from_us);
-		q->compared.to_us = year_before(q->zone, q->range.to_us);
+	if (q->compare == QUERY_YEAR_OVER_YEAR) {
+		q->compared.from_us = year_before(q->zone, q->range.from_us, false);
+		q->compared.to_us = year_before(q->zone, q->range.to_us, true);
 		return;
 	}
 	int days = whole_days(q->zone, q->range);

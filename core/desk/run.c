@@ -13,6 +13,17 @@ int run_too_big(struct run *r)
 	return RUN_STOP;
 }
 
+#define LOOK_EVERY 64 /* rows */
+
+bool run_out_of_time(struct run *r)
+{
+	if (r->rows_read % LOOK_EVERY || store_time_left(r->reader) > 1)
+		return false;
+	query_fail(r->err, 422, "too_expensive", "it was not done within %.1f s, with %llu rows read",
+		(double)store_options(store_of(r->reader))->timeout_us / 1e6, (unsigned long long)r->rows_read);
+	return true;
+}
+
 int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, void *arg)
 {
 	struct run_statement *s = arena_zalloc(r->arena, sizeof *s);

@@ -46,6 +46,10 @@ must_check int run_statement(struct run *r, const struct store_sql *sql, tally_r
  * on each row. column_of: the name of a field's column, NULL = not a column. */
 void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(const struct run *r, unsigned field));
 
+/* Called for every row: true, with err set, once the question's time is over. The store's own limit does not count the
+ * time that filters and sketches take here. */
+bool run_out_of_time(struct run *r);
+
 /* err for -E2BIG of a group: too many rows in the answer. */
 int run_too_big(struct run *r);
 

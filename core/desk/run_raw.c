@@ -175,6 +175,7 @@ static void add_advice(struct run *r)
 	else
 		query_fail(r->err, was.status, was.code, "%s; ask for a shorter range, or declare a rollup: %.*s",
 			was.detail, (int)line.len, line.ptr);
+	r->err->declare = p->held ? NULL : arena_copy(r->arena, line.ptr, line.len);
 }
 
 static const struct tree_node *parse_props(struct raw_scan *s, const struct tally_cell *cells)
@@ -194,6 +195,8 @@ static int take_row(void *arg, const struct tally_cell *cells)
 	int64_t time = cells[s->at[EVC_TIME]].v.i, weight = cells[s->at[EVC_WEIGHT]].v.i;
 	if (++r->rows_read > s->max_rows)
 		return too_expensive(s);
+	if (run_out_of_time(r))
+		return RUN_STOP;
 	const struct tree_node *props = parse_props(s, cells);
 	read_fields(s, cells, props);
 	if (r->q->filter && !query_passes(r->q->filter, s->fields))

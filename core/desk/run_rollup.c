@@ -141,6 +141,8 @@ static int take_row(void *arg, const struct tally_cell *cells)
 	int64_t bucket = s->by_bucket ? c++->v.i : r->plan->range.from_us;
 	struct tally_str name = s->by_name ? text_of(c++) : (struct tally_str){ 0 };
 	r->rows_read++;
+	if (run_out_of_time(r))
+		return RUN_STOP;
 	for (size_t i = 0; i < r->q->nfields; i++) {
 		s->fields[i] = text_of(c++);
 		r->folded |= str_eq(s->fields[i], STR("(other)"));

@@ -91,7 +91,9 @@ static void put_pairs(struct text_out *o)
 	out_lit(o,
 		"\"legal_pairs\":[{\"metrics\":[\"events\",\"pageviews\",\"visitors\",\"sum:F\",\"avg:F\",\"min:F\","
 		"\"max:F\",\"p50:F\",\"p90:F\",\"p95:F\",\"p99:F\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"]},{\"metrics\":[\"percentage\"],"
-		"\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],\"note\":\"needs at least one dimension\"}]");
+		"\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],\"note\":\"needs at least one dimension\"},"
+		"{\"metrics\":[\"conversion_rate\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],"
+		"\"note\":\"needs a filter or a dimension on event:name or event:props:X\"}]");
 }
 
 static void put_all(struct text_out *o, const struct schema *schema, const struct store_state *st)

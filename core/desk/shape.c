@@ -35,8 +35,9 @@ const struct group *shape_beside(const struct shape_input *in, const struct grou
 struct group_value shape_metric(
 	const struct shape_input *in, const struct shape_rows *rows, size_t metric, const struct group *g, bool before)
 {
-	const struct group *all = before ? rows->all_before : rows->all;
-	return group_metric(in->q, &in->now->plan->needs, metric, g, all);
+	bool rest = g == rows->rest || g == rows->rest_before;
+	int64_t whole = share_whole(before ? &rows->share_before : &rows->share, in->q->metrics[metric].kind, g, rest);
+	return group_metric(in->q, &in->now->plan->needs, metric, g, whole);
 }
 
 static void put_metrics(struct text_out *o, const struct shape_input *in, const struct shape_rows *rows,

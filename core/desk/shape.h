@@ -14,7 +14,8 @@ struct shape_freshness {
 
 struct shape_input {
 	const struct query *q;
-	struct run *now, *before; /* before: of the compared range, or NULL */
+	struct run *now, *before;       /* before: of the compared range, or NULL */
+	struct run *base, *base_before; /* of query_base(), for conversion_rate; or NULL */
 	struct shape_freshness freshness;
 	uint64_t revision;
 	int64_t lost; /* events of the site that the store never got */
@@ -22,11 +23,19 @@ struct shape_input {
 	struct tally_str why; /* explain: why rollups were not taken */
 };
 
+/* What the shares of a range are shares of, in visitors. */
+struct share {
+	int64_t all;        /* who pass the filters: of percentage */
+	int64_t base;       /* who pass those that are no goal: of conversion_rate … */
+	int64_t *of_bucket; /* … in each bucket of the axis */
+	bool exact;
+};
+
 /* Rows of the answer in their order, and the page of them. Amounts may be added to spare groups of now and before. */
 struct shape_rows {
 	struct group **rows; /* all of them, ordered; the page is [first, first + n) */
 	size_t total, first, n;
-	struct group *all, *all_before;   /* sums over everything, for percentage */
+	struct share share, share_before; /* of what is asked, and of the compared range */
 	struct group *rest, *rest_before; /* sums over what is not on the page; NULL if there is nothing */
 };
 
@@ -41,6 +50,16 @@ const char *shape_type(enum query_format format);
 struct tally_str shape_explain(const struct shape_input *in, struct arena *a);
 
 /* ---- parts, one file each ---- */
+
+/* run: of the range; base: of query_base() over it, or NULL. Before any row of run is made that is not in the store.
+ * 0, -E2BIG, -EBADMSG. */
+must_check int share_make(struct run *run, struct run *base, struct arena *a, struct share *out);
+/* The whole of this metric for a group; rest: one that is made of many rows. */
+int64_t share_whole(const struct share *s, enum query_metric_kind kind, const struct group *g, bool rest);
+/* Everything that was read for the answer: rows; were raw events thinned, a full rollup's "(other)" met? */
+uint64_t shape_rows_read(const struct shape_input *in);
+bool shape_thinned(const struct shape_input *in);
+bool shape_folded(const struct shape_input *in);
 
 void shape_meta(struct text_out *o, const struct shape_input *in, const struct shape_rows *rows);
 struct tally_str shape_csv(const struct shape_input *in, const struct shape_rows *rows, struct arena *a);

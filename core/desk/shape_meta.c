@@ -45,17 +45,18 @@ static bool counted(const struct shape_input *in, const struct shape_rows *rows)
 		const struct group *g = rows->rows[rows->first + i];
 		exact = group_is_exact(needs, g) && (!in->before || group_is_exact(needs, shape_beside(in, g)));
 	}
-	exact = exact && (!rows->all || group_is_exact(needs, rows->all));
+	exact = exact && rows->share.exact && (!in->before || rows->share_before.exact);
 	return exact && (!rows->rest || group_is_exact(needs, rows->rest));
 }
 
 static void put_exactness(struct text_out *o, const struct shape_input *in, const struct shape_rows *rows)
 {
-	bool sampled = in->now->thinned || (in->before && in->before->thinned);
+	bool sampled = shape_thinned(in);
 	bool exact = counted(in, rows);
 	out_lit(o, ",\"exactness\":{");
 	for (size_t i = 0; i < in->q->nmetrics; i++) {
-		bool sketch = in->q->metrics[i].kind == QM_VISITORS || in->q->metrics[i].kind == QM_PERCENTAGE;
+		enum query_metric_kind kind = in->q->metrics[i].kind;
+		bool sketch = kind == QM_VISITORS || kind == QM_PERCENTAGE || kind == QM_CONVERSION;
 		out_lit(o, i ? "," : "");
 		out_json(o, in->q->metrics[i].text);
 		if (sketch && !exact)
@@ -103,12 +104,10 @@ static void warn(struct text_out *o, bool when, bool *some, const char *text)
 static void put_warnings(struct text_out *o, const struct shape_input *in)
 {
 	bool some = false;
-	bool thinned = in->now->thinned || (in->before && in->before->thinned);
-	bool folded = in->now->folded || (in->before && in->before->folded);
 	out_lit(o, ",\"warnings\":[");
-	warn(o, thinned, &some,
+	warn(o, shape_thinned(in), &some,
 		"raw events of this range were thinned out: counts and sums are scaled up, visitors are at least this many");
-	warn(o, folded && in->q->nfields, &some,
+	warn(o, shape_folded(in), &some,
 		"the rollup ran full: what came later stands under \"(other)\", so single values may be too low");
 	if (in->lost) {
 		char text[160];
@@ -122,7 +121,7 @@ static void put_warnings(struct text_out *o, const struct shape_input *in)
 
 void shape_meta(struct text_out *o, const struct shape_input *in, const struct shape_rows *rows)
 {
-	uint64_t read = in->now->rows_read + (in->before ? in->before->rows_read : 0);
+	uint64_t read = shape_rows_read(in);
 	out_lit(o, "{");
 	if (in->q->include.total_rows)
 		text_printf(o, "\"total_rows\":%zu,", rows->total);

@@ -228,16 +228,19 @@ int store_span(struct store_reader *r, const struct store_state *st, struct tall
 	struct query_error *err)
 {
 	const struct schema *schema = store_options(store_of(r))->schema;
-	struct store_span days = { INT64_MAX, INT64_MIN };
-	*out = days;
+	struct store_span rows = { INT64_MAX, INT64_MIN };
+	/* a finer grain tells the day in any zone, where all of it is kept */
+	int grain = st->meta.grain_horizon_us[TALLY_QUARTER] == INT64_MIN ? TALLY_QUARTER : TALLY_DAY;
+	int64_t length = grain == TALLY_DAY ? DAY_US : DAY_US / 96;
+	*out = rows;
 	int rc = span_of(r, "time", schema->fixed[SCHEMA_EVENT].name, site, -1, out, err);
 	for (size_t i = 0; rc == 0 && i < schema->nrollups; i++)
 		if (st->meta.rollup_horizon_us[schema->rollups[i].rollup->id] != INT64_MAX)
-			rc = span_of(r, "bucket", schema->rollups[i].table.name, site, TALLY_DAY, &days, err);
-	if (days.first_us < out->first_us)
-		out->first_us = days.first_us;
-	/* a day's row may hold anything up to its end */
-	if (days.last_us != INT64_MIN && days.last_us + DAY_US - 1 > out->last_us)
-		out->last_us = days.last_us + DAY_US - 1;
+			rc = span_of(r, "bucket", schema->rollups[i].table.name, site, grain, &rows, err);
+	if (rows.first_us < out->first_us)
+		out->first_us = rows.first_us;
+	/* a row may hold anything up to its end */
+	if (rows.last_us != INT64_MIN && rows.last_us + length - 1 > out->last_us)
+		out->last_us = rows.last_us + length - 1;
 	return rc;
 }

@@ -88,8 +88,9 @@ struct store_version {
 must_check int store_version(
 	struct store_reader *r, const struct query *q, struct store_version *out, struct query_error *err);
 
-/* The first and the last moment of which the store has anything of the site: of its events, or of the days of its
- * rollups (the whole day). first_us INT64_MAX and last_us INT64_MIN: it has nothing. */
+/* The first and the last moment of which the store has anything of the site: of its events, or of the rows of its
+ * rollups (whole quarters of an hour, or whole days where not all quarters are kept). first_us INT64_MAX and last_us
+ * INT64_MIN: it has nothing. */
 struct store_span {
 	int64_t first_us, last_us;
 };

@@ -67,7 +67,6 @@ struct visit *visit_make(struct desk *d, struct desk_request *rq)
 
 static void destroy(struct visit *v)
 {
-	query_release(&v->q);
 	arena_free(&v->arena);
 	free(v);
 }

@@ -5,6 +5,8 @@ libtallycore_la_SOURCES += \
 	core/text/json.c core/text/json.h core/text/json_inner.h \
 	core/text/json_string.c \
 	core/text/number.c core/text/number.h \
+	core/text/pattern.c core/text/pattern.h core/text/pattern_inner.h \
+	core/text/pattern_compile.c \
 	core/text/tree.c core/text/tree.h \
 	core/text/utf8.c core/text/utf8.h \
 	core/text/write.c core/text/write.h
@@ -15,6 +17,7 @@ check_PROGRAMS += tests/unit/test_csv \
 	tests/unit/test_json_oracle \
 	tests/unit/test_json_suite \
 	tests/unit/test_number \
+	tests/unit/test_pattern \
 	tests/unit/test_tree \
 	tests/unit/test_utf8 \
 	tests/unit/test_write
@@ -24,6 +27,7 @@ tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_oracle_SOURCES = tests/unit/test_json_oracle.c tests/unit/json_oracle.c tests/unit/json_oracle.h
 tests_unit_test_json_suite_SOURCES = tests/unit/test_json_suite.c tests/unit/data.h
 tests_unit_test_number_SOURCES = tests/unit/test_number.c
+tests_unit_test_pattern_SOURCES = tests/unit/test_pattern.c
 tests_unit_test_tree_SOURCES = tests/unit/test_tree.c
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c
 tests_unit_test_write_SOURCES = tests/unit/test_write.c

@@ -5,7 +5,8 @@ AM_TESTS_ENVIRONMENT = \
 	abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
-EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/truth.py tests/e2e/kill.py
+EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
+	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/truth.py tests/e2e/kill.py
 
 dist_check_SCRIPTS += \
 	tests/e2e/faults.py \
@@ -15,6 +16,8 @@ dist_check_SCRIPTS += \
 	tests/e2e/letters.py \
 	tests/e2e/outage.py \
 	tests/e2e/plugins.py \
+	tests/e2e/query_mariadb.py \
+	tests/e2e/query_sqlite.py \
 	tests/e2e/spool_tool.py \
 	tests/e2e/status.py \
 	tests/e2e/tool.py \

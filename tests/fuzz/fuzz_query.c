@@ -42,7 +42,6 @@ static void check_normal(const struct query *q, struct arena *a)
 	again = query_normal(&second, a);
 	if (!str_eq(normal, again))
 		abort();
-	query_release(&second);
 }
 
 static void check_problem(struct arena *a, const struct query_error *err)
@@ -75,7 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		check_problem(&a, &err);
 	}
-	query_release(&q);
 	arena_free(&a);
 	return 0;
 }

@@ -21,6 +21,9 @@ check_PROGRAMS += tests/fuzz/fuzz_tzif tests/fuzz/fuzz_iso
 tests_fuzz_fuzz_tzif_SOURCES = tests/fuzz/fuzz_tzif.c tests/fuzz/run.c
 tests_fuzz_fuzz_iso_SOURCES = tests/fuzz/fuzz_iso.c tests/fuzz/run.c
 
+check_PROGRAMS += tests/fuzz/fuzz_pattern
+tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/run.c
+
 check_PROGRAMS += tests/fuzz/fuzz_query
 tests_fuzz_fuzz_query_SOURCES = tests/fuzz/fuzz_query.c tests/fuzz/run.c
 check_PROGRAMS += tests/fuzz/fuzz_json tests/fuzz/fuzz_event tests/fuzz/fuzz_spool_form tests/fuzz/fuzz_csv

@@ -407,7 +407,6 @@ static void run(struct kit *k, struct query *q, int rc, const struct query_error
 		answer_make(&job);
 		*out = job.answer;
 	}
-	query_release(q);
 }
 
 struct answer kit_answer(struct kit *k, const char *options, const char *body, const char *if_none_match)

@@ -85,7 +85,6 @@ static const char *plan_of(const char *rest)
 		out_lit(&o, " .. ");
 		put_local(&o, q, p.pieces[i].to_us);
 	}
-	query_release(q);
 	return arena_copy(&arena, o.ptr, o.len);
 }
 
@@ -198,7 +197,6 @@ static void the_declaration_is_yaml_that_would_do(void **state)
 	assert_true(str_eq(
 		line, STR("- { name: by_size_name, by: [\"event:props:size\", \"event:name\"], metrics: [\"visitors\", "
 			  "\"sum:props.x\", \"max:value\"] }")));
-	query_release(&q);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
