@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "desk/answer.h"
+#include "desk/walk.h"
 
 #include <errno.h>
 #include <xxhash.h>
@@ -62,6 +63,7 @@ struct work {
 		bool wanted, ran;
 	} parts[PARTS];
 	struct query base; /* of conversion_rate */
+	struct walk_result walked;
 	struct tally_str why;
 	struct query_error err;
 };
@@ -145,10 +147,31 @@ static bool not_modified(struct work *w)
 	return true;
 }
 
+/* Funnels and retention. */
+static int walk(struct work *w)
+{
+	struct answer_job *job = w->job;
+	struct part *p = &w->parts[NOW];
+	struct plan_store ps = { store_options(job->store)->schema, &job->state.meta, job->state.raw_horizon_us };
+	int rc = walk_plan(job->q, &ps, job->arena, &p->plan, &w->err);
+	p->ran = rc == 0;
+	w->why = STR("{}");
+	return rc ? rc : walk_run(&p->run, job->q, &p->plan, w->reader, job->arena, &w->walked, &w->err);
+}
+
+static int shape_rows(struct work *w, const struct shape_input *in)
+{
+	struct shape_rows rows;
+	if (shape_order(in, w->job->arena, &rows))
+		return query_fail(&w->err, 422, "too_expensive",
+			"the answer is too large to be put in order: ask for fewer dimensions or a shorter range");
+	w->job->answer.body = shape_answer(in, &rows, w->job->arena);
+	return 0;
+}
+
 static int shape(struct work *w, int64_t began_us)
 {
 	struct answer_job *job = w->job;
-	struct shape_rows rows;
 	struct shape_input in = { .q = job->q,
 		.now = run_of(w, NOW),
 		.before = run_of(w, BEFORE),
@@ -167,11 +190,9 @@ static int shape(struct work *w, int64_t began_us)
 		job->answer.version = 0;
 		return 0;
 	}
-	if (shape_order(&in, job->arena, &rows))
-		return query_fail(&w->err, 422, "too_expensive",
-			"the answer is too large to be put in order: ask for fewer "
-			"dimensions or a shorter range");
-	job->answer.body = shape_answer(&in, &rows, job->arena);
+	if (job->q->form < QUERY_FUNNEL)
+		return shape_rows(w, &in);
+	job->answer.body = walk_shape(&in, &w->walked, job->arena);
 	return 0;
 }
 
@@ -188,6 +209,8 @@ static int in_snapshot(struct work *w)
 	job->state_known = rc == 0;
 	if (rc == 0)
 		rc = resolve_all(w);
+	if (rc == 0 && job->q->form >= QUERY_FUNNEL)
+		return (rc = walk(w)) ? rc : shape(w, began_us);
 	if (rc == 0)
 		rc = make_plans(w);
 	if (rc == 0)

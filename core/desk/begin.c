@@ -50,6 +50,8 @@ static int read_question(struct visit *v, const struct route_match *m, struct qu
 		return rc;
 	if (m->route == ROUTE_SHORT)
 		return query_parse_short(&cx, &v->arena, m->form, m->site, ask->query, &v->q, err);
+	if (m->form >= QUERY_FUNNEL)
+		return query_parse_walk(&cx, &v->arena, m->form, ask->body, &v->q, err);
 	return query_parse(&cx, &v->arena, ask->body, &v->q, err);
 }
 

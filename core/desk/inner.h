@@ -131,7 +131,7 @@ enum route {
 struct route_match {
 	enum route route;
 	bool wrong_method;
-	enum query_form form; /* ROUTE_SHORT */
+	enum query_form form; /* ROUTE_SHORT, ROUTE_QUERY */
 	struct tally_str site;
 };
 

@@ -18,12 +18,15 @@ libtallycore_la_SOURCES += \
 	core/desk/params.c core/desk/params.h \
 	core/desk/parse.c core/desk/parse.h \
 	core/desk/parse_filter.c \
+	core/desk/parse_place.c \
 	core/desk/parse_short.c \
+	core/desk/parse_walk.c \
 	core/desk/plan.c core/desk/plan.h \
 	core/desk/plugs.c \
 	core/desk/problem.c \
 	core/desk/query.h \
 	core/desk/range.c \
+	core/desk/raw.c core/desk/raw.h \
 	core/desk/reload.c \
 	core/desk/route.c \
 	core/desk/run.c core/desk/run.h \
@@ -36,6 +39,9 @@ libtallycore_la_SOURCES += \
 	core/desk/site.c \
 	core/desk/state.c \
 	core/desk/store.c core/desk/store.h \
+	core/desk/walk.c core/desk/walk.h \
+	core/desk/walk_shape.c \
+	core/desk/walk_state.c \
 	core/desk/visit.c \
 	core/desk/visit_run.c
 

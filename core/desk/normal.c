@@ -152,18 +152,58 @@ static void put_range(struct text_out *o, const struct query *q)
 			q->compare == QUERY_YEAR_OVER_YEAR ? "year_over_year" : "previous_period");
 }
 
-static void put_filters(struct text_out *o, const struct query *q)
+static void put_filters(struct text_out *o, const struct query *q, const struct query_filter *f)
 {
-	out_lit(o, ",\"filters\":");
-	if (!q->filter)
+	out_lit(o, "\"filters\":");
+	if (!f)
 		out_lit(o, "[]");
-	else if (q->filter->op == QF_AND)
-		put_kids(o, q, q->filter);
+	else if (f->op == QF_AND)
+		put_kids(o, q, f);
 	else {
 		out_lit(o, "[");
-		put_filter(o, q, q->filter);
+		put_filter(o, q, f);
 		out_lit(o, "]");
 	}
+}
+
+static void put_steps(struct text_out *o, const struct query *q)
+{
+	static const char *const units[] = { [ZONE_DAY] = "day", [ZONE_WEEK] = "week", [ZONE_MONTH] = "month" };
+	static const char *const names[] = { "first", "again" };
+	bool funnel = q->form == QUERY_FUNNEL;
+	if (funnel)
+		out_lit(o, ",\"steps\":[");
+	else
+		text_printf(o, ",\"period\":\"%s\"", units[q->dims[0].unit]);
+	for (size_t i = 0; i < q->nsteps; i++) {
+		if (funnel)
+			out_lit(o, i ? ",{" : "{");
+		else
+			text_printf(o, ",\"%s\":{", names[i]);
+		if (funnel || q->steps[i].name.len) {
+			out_lit(o, "\"name\":");
+			out_json(o, q->steps[i].name);
+			out_lit(o, ",");
+		}
+		put_filters(o, q, q->steps[i].filter);
+		out_lit(o, "}");
+	}
+	if (funnel)
+		out_lit(o, "]");
+	if (q->window_us % 1000000)
+		text_printf(o, ",\"window\":\"%lldms\"", (long long)q->window_us / 1000);
+	else if (q->window_us)
+		text_printf(o, ",\"window\":\"%llds\"", (long long)q->window_us / 1000000);
+}
+
+static struct tally_str walk_normal(const struct query *q, struct text_out *o)
+{
+	put_range(o, q);
+	out_lit(o, ",");
+	put_filters(o, q, q->filter);
+	put_steps(o, q);
+	out_lit(o, "}");
+	return out_text(o);
 }
 
 static void put_order(struct text_out *o, const struct query *q)
@@ -184,9 +224,12 @@ struct tally_str query_normal(const struct query *q, struct arena *a)
 	out_open(&o, a);
 	out_lit(&o, "{\"site_id\":");
 	out_json(&o, q->site);
+	if (q->form >= QUERY_FUNNEL)
+		return walk_normal(q, &o);
 	put_names(&o, q);
 	put_range(&o, q);
-	put_filters(&o, q);
+	out_lit(&o, ",");
+	put_filters(&o, q, q->filter);
 	put_order(&o, q);
 	text_printf(&o,
 		",\"include\":{\"time_labels\":%s,\"total_rows\":%s,\"other_row\":%s},\"pagination\":{\"limit\":%u,\"offset\":%u}}",
@@ -215,7 +258,7 @@ static void resolve_time(struct query *q)
 }
 
 /* More buckets than could be listed? Counted by the shortest a unit can be, so that nobody waits for the count. */
-static int check_buckets(const struct query *q, struct query_error *err)
+static int check_buckets(const struct query *q, int most, struct query_error *err)
 {
 	static const int64_t least[] = { [ZONE_MINUTE] = MINUTE_US,
 		[ZONE_QUARTER] = 15 * MINUTE_US,
@@ -226,11 +269,11 @@ static int check_buckets(const struct query *q, struct query_error *err)
 	if (q->time_dim < 0 || q->all)
 		return 0;
 	int64_t length = q->range.to_us - q->range.from_us;
-	if (length / least[q->dims[q->time_dim].unit] <= QUERY_BUCKETS_MAX)
+	if (length / least[q->dims[q->time_dim].unit] <= most)
 		return 0;
 	query_fail(err, 400, "too_many_buckets",
 		"%s over this range has more than %d buckets: ask for a longer unit or a shorter range",
-		q->dims[q->time_dim].text.ptr, QUERY_BUCKETS_MAX);
+		q->form >= QUERY_FUNNEL ? "the period" : q->dims[q->time_dim].text.ptr, most);
 	return query_fail_at(err, "dimensions", q->time_dim);
 }
 
@@ -262,7 +305,7 @@ static void default_order(struct query *q)
 
 static void make_key(struct query *q, struct arena *a)
 {
-	static const char *const forms[] = { "query", "totals", "series", "top" };
+	static const char *const forms[] = { "query", "totals", "series", "top", "funnel", "retention" };
 	static const char *const formats[] = { "json", "csv", "ndjson" };
 	struct text_out o;
 	out_open(&o, a);
@@ -271,8 +314,28 @@ static void make_key(struct query *q, struct arena *a)
 	q->key = out_text(&o);
 }
 
+/* Of a funnel or of retention. */
+static int finish_walk(struct query *q, struct arena *a, struct query_error *err)
+{
+	if (q->nsteps == 0) {
+		query_fail(err, 400, "missing_field", "a funnel has at least one step");
+		return query_fail_at(err, "steps", -1);
+	}
+	if (q->time_dim >= 0 && check_buckets(q, QUERY_PERIODS_MAX, err))
+		return query_fail_at(err, "period", -1);
+	if (q->filter)
+		q->filter = normalise(q, a, q->filter);
+	for (size_t i = 0; i < q->nsteps; i++)
+		if (q->steps[i].filter)
+			q->steps[i].filter = normalise(q, a, q->steps[i].filter);
+	make_key(q, a);
+	return 0;
+}
+
 int query_finish(struct query *q, struct arena *a, struct query_error *err)
 {
+	if (q->form >= QUERY_FUNNEL)
+		return finish_walk(q, a, err);
 	if (q->nmetrics == 0) {
 		query_fail(err, 400, "missing_field", "a query names at least one metric");
 		err->legal = query_metric_names();
@@ -292,5 +355,5 @@ int query_finish(struct query *q, struct arena *a, struct query_error *err)
 		q->filter = normalise(q, a, q->filter);
 	default_order(q);
 	make_key(q, a);
-	return check_buckets(q, err);
+	return check_buckets(q, QUERY_BUCKETS_MAX, err);
 }

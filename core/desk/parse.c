@@ -5,81 +5,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-
-/* ---- pointing ---- */
-
-/* '~' and '/' within a name are ~0 and ~1. */
-static size_t put_key(char *out, size_t n, size_t cap, struct tally_str key)
-{
-	size_t most = key.len < 64 ? key.len : 64;
-	out[n++] = '/';
-	for (size_t i = 0; i < most && n + 3 < cap; i++) {
-		bool escaped = key.ptr[i] == '~' || key.ptr[i] == '/';
-		out[n++] = escaped ? '~' : key.ptr[i];
-		if (escaped)
-			out[n++] = key.ptr[i] == '~' ? '0' : '1';
-	}
-	out[n] = 0;
-	return n;
-}
-
-static size_t put_step(char *out, size_t cap, const struct parse_place *p)
-{
-	size_t n = p->up ? put_step(out, cap, p->up) : 0;
-	int more = 0;
-	if (!p->up)
-		return 0;
-	if (p->key.ptr)
-		return put_key(out, n, cap, p->key);
-	more = snprintf(out + n, cap - n, "/%zu", p->index);
-	return n + (size_t)more < cap ? n + (size_t)more : cap - 1;
-}
-
-int parse_at(const struct parse_place *p, int rc, struct query_error *err)
-{
-	if (rc && err->offset < 0) {
-		put_step(err->pointer, sizeof err->pointer, p);
-		err->offset = (int64_t)p->node->offset;
-	}
-	return rc;
-}
-
-int parse_at_element(const struct parse_place *p, int rc, struct query_error *err)
-{
-	const struct tree_node *t = rc && err->index >= 0 ? p->node->first : NULL;
-	for (int i = 0; t && i < err->index; i++)
-		t = t->next;
-	if (!t)
-		return parse_at(p, rc, err);
-	struct parse_place here = parse_step(p, t, (size_t)err->index);
-	return parse_at(&here, rc, err);
-}
-
-int parse_expect(const struct parse_place *p, enum json_kind kind, struct query_error *err)
-{
-	if (p->node->kind == kind)
-		return 0;
-	query_fail(err, 400, "bad_type", "%s was expected here, not %s", json_kind_name(kind),
-		json_kind_name(p->node->kind));
-	return parse_at(p, -EINVAL, err);
-}
-
-int parse_bool(const struct parse_place *p, bool *out, struct query_error *err)
-{
-	*out = p->node->kind == JSON_TRUE;
-	return *out || p->node->kind == JSON_FALSE ? 0 : parse_expect(p, JSON_TRUE, err);
-}
-
-struct parse_place parse_step(const struct parse_place *up, const struct tree_node *node, size_t index)
-{
-	return (struct parse_place){ .up = up, .node = node, .index = index };
-}
-
-static struct parse_place member(const struct parse_place *up, const struct tree_node *node)
-{
-	return (struct parse_place){ .up = up, .node = node, .key = node->key };
-}
 
 /* Calls fn for every string of an array. */
 static int each_string(struct parse *ps, const struct parse_place *p, struct query_error *err,
@@ -98,7 +23,7 @@ static int each_string(struct parse *ps, const struct parse_place *p, struct que
 
 /* ---- members ---- */
 
-static int read_text(struct parse *ps, const struct parse_place *p, struct query_error *err)
+int parse_text(struct parse *ps, const struct parse_place *p, struct query_error *err)
 {
 	(void)ps;
 	return parse_expect(p, JSON_STRING, err); /* site_id and timezone are set before all others */
@@ -114,7 +39,7 @@ static int read_dimensions(struct parse *ps, const struct parse_place *p, struct
 	return each_string(ps, p, err, query_add_dimension);
 }
 
-static int read_range(struct parse *ps, const struct parse_place *p, struct query_error *err)
+int parse_range(struct parse *ps, const struct parse_place *p, struct query_error *err)
 {
 	const struct tree_node *t = p->node;
 	if (t->kind == JSON_STRING)
@@ -213,7 +138,7 @@ static int read_include(struct parse *ps, const struct parse_place *p, struct qu
 	bool *const flags[] = { &ps->q->include.time_labels, &ps->q->include.total_rows, &ps->q->include.other_row };
 	int rc = parse_expect(p, JSON_OBJECT, err);
 	for (const struct tree_node *t = p->node->first; rc == 0 && t; t = t->next) {
-		struct parse_place here = member(p, t);
+		struct parse_place here = parse_member(p, t);
 		bool flag = false;
 		size_t i = 0;
 		while (legal[i] && !str_eq(t->key, str_of(legal[i])))
@@ -250,7 +175,7 @@ static int read_pagination(struct parse *ps, const struct parse_place *p, struct
 	static const char *const legal[] = { "limit", "offset", NULL };
 	int rc = parse_expect(p, JSON_OBJECT, err);
 	for (const struct tree_node *t = p->node->first; rc == 0 && t; t = t->next) {
-		struct parse_place here = member(p, t);
+		struct parse_place here = parse_member(p, t);
 		if (str_eq(t->key, STR("limit"))) {
 			rc = read_count(&here, QUERY_ROWS_MAX, &ps->q->limit, err);
 		} else if (str_eq(t->key, STR("offset"))) {
@@ -266,38 +191,34 @@ static int read_pagination(struct parse *ps, const struct parse_place *p, struct
 
 /* ---- the whole ---- */
 
-static const struct {
-	const char *name;
-	int (*read)(struct parse *ps, const struct parse_place *p, struct query_error *err);
-} members[] = {
+static const struct parse_rule rules[] = {
 	/* in the order in which they are read: later ones look at earlier ones */
-	{ "site_id", read_text },
-	{ "timezone", read_text },
+	{ "site_id", parse_text },
+	{ "timezone", parse_text },
 	{ "metrics", read_metrics },
-	{ "date_range", read_range },
+	{ "date_range", parse_range },
 	{ "dimensions", read_dimensions },
 	{ "filters", parse_filters },
 	{ "order_by", read_order },
 	{ "compare", read_compare },
 	{ "include", read_include },
 	{ "pagination", read_pagination },
+	{ NULL, NULL },
 };
 
-#define MEMBERS (sizeof members / sizeof members[0])
-
-static int refuse_unknown(const struct parse_place *root, struct query_error *err)
+static int refuse_unknown(
+	struct parse *ps, const struct parse_rule *all, const struct parse_place *root, struct query_error *err)
 {
-	static const char *const legal[] = { "site_id", "metrics", "date_range", "timezone", "dimensions", "filters",
-		"order_by", "compare", "include", "pagination", NULL };
+	const char *legal[PARSE_RULES_MAX + 1] = { NULL };
 	for (const struct tree_node *t = root->node->first; t; t = t->next) {
 		size_t i = 0;
-		while (i < MEMBERS && !str_eq(t->key, str_of(members[i].name)))
-			i++;
-		if (i < MEMBERS)
+		for (; all[i].name && !str_eq(t->key, str_of(all[i].name)); i++)
+			legal[i] = all[i].name;
+		if (all[i].name)
 			continue;
-		struct parse_place here = member(root, t);
+		struct parse_place here = parse_member(root, t);
 		query_fail(err, 400, "unknown_name", "a query has no member of that name");
-		err->legal = legal;
+		err->legal = memcpy(arena_alloc(ps->arena, sizeof legal), legal, sizeof legal);
 		return parse_at(&here, -EINVAL, err);
 	}
 	return 0;
@@ -312,7 +233,7 @@ static int optional_text(const struct parse_place *root, const char *name, struc
 	*place = *root;
 	if (!node)
 		return 0;
-	*place = member(root, node);
+	*place = parse_member(root, node);
 	*out = node->text;
 	return parse_expect(place, JSON_STRING, err);
 }
@@ -341,18 +262,19 @@ static int at_member(const struct parse_place *root, int rc, struct query_error 
 	const struct tree_node *t = rc && err->member ? tree_get(root->node, str_of(err->member)) : NULL;
 	if (!t)
 		return parse_at(root, rc, err);
-	struct parse_place here = member(root, t);
+	struct parse_place here = parse_member(root, t);
 	return parse_at_element(&here, rc, err);
 }
 
-static int read_members(struct parse *ps, const struct parse_place *root, struct query_error *err)
+static int read_members(
+	struct parse *ps, const struct parse_rule *all, const struct parse_place *root, struct query_error *err)
 {
-	for (size_t i = 0; i < MEMBERS; i++) {
-		const struct tree_node *t = tree_get(root->node, str_of(members[i].name));
+	for (; all->name; all++) {
+		const struct tree_node *t = tree_get(root->node, str_of(all->name));
 		if (!t)
 			continue;
-		struct parse_place here = member(root, t);
-		int rc = members[i].read(ps, &here, err);
+		struct parse_place here = parse_member(root, t);
+		int rc = all->read(ps, &here, err);
 		if (rc)
 			return rc;
 	}
@@ -367,16 +289,13 @@ void parse_open(struct parse *ps, const struct query_context *cx, struct arena *
 	*q = (struct query){ .time_dim = -1, .limit = QUERY_ROWS_MAX, .format = cx->format, .explain = cx->explain };
 }
 
-int query_parse(const struct query_context *cx, struct arena *a, struct tally_str body, struct query *q,
-	struct query_error *err)
+int parse_body(struct parse *ps, const struct parse_rule *all, struct tally_str body, struct query_error *err)
 {
-	struct parse ps;
 	const struct tree_node *tree;
 	struct tree_error bad;
-	parse_open(&ps, cx, a, q);
 	if (body.len > QUERY_BODY_MAX)
 		return query_fail(err, 413, "too_large", "a query is at most %d bytes", QUERY_BODY_MAX);
-	if (tree_parse(a, body, PARSE_DEPTH, &tree, &bad)) {
+	if (tree_parse(ps->arena, body, PARSE_DEPTH, &tree, &bad)) {
 		query_fail(err, 400, "invalid_json", "the body is not JSON: %s", bad.message);
 		err->offset = (int64_t)bad.offset;
 		return -EINVAL;
@@ -384,8 +303,16 @@ int query_parse(const struct query_context *cx, struct arena *a, struct tally_st
 	struct parse_place root = { .node = tree };
 	int rc = parse_expect(&root, JSON_OBJECT, err);
 	if (rc == 0)
-		rc = refuse_unknown(&root, err);
+		rc = refuse_unknown(ps, all, &root, err);
 	if (rc == 0)
-		rc = set_site(&ps, &root, err);
-	return rc ? rc : read_members(&ps, &root, err);
+		rc = set_site(ps, &root, err);
+	return rc ? rc : read_members(ps, all, &root, err);
+}
+
+int query_parse(const struct query_context *cx, struct arena *a, struct tally_str body, struct query *q,
+	struct query_error *err)
+{
+	struct parse ps;
+	parse_open(&ps, cx, a, q);
+	return parse_body(&ps, rules, body, err);
 }

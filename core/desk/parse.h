@@ -24,9 +24,27 @@ struct parse_place {
 	size_t index;
 };
 
+/* One member of a body: its name, and who reads it. A table of them ends with a NULL name. */
+struct parse_rule {
+	const char *name;
+	int (*read)(struct parse *ps, const struct parse_place *p, struct query_error *err);
+};
+#define PARSE_RULES_MAX 12
+
+/* Reads a body by its table, after parse_open(). 0 or -EINVAL with err. */
+must_check int parse_body(
+	struct parse *ps, const struct parse_rule *all, struct tally_str body, struct query_error *err);
+
 void parse_open(struct parse *ps, const struct query_context *cx, struct arena *a, struct query *q);
 
+/* Members that several bodies have. */
+must_check int parse_text(struct parse *ps, const struct parse_place *p, struct query_error *err);
+must_check int parse_range(struct parse *ps, const struct parse_place *p, struct query_error *err);
 must_check int parse_filters(struct parse *ps, const struct parse_place *p, struct query_error *err);
+
+/* A list of filters as one, NULL if it is empty. */
+must_check int parse_filter_list(
+	struct parse *ps, const struct parse_place *p, struct query_filter **out, struct query_error *err);
 must_check int parse_compare(struct query *q, struct tally_str word, struct query_error *err);
 
 /* Adds the place to an error that has none yet; returns rc. */
@@ -35,6 +53,7 @@ int parse_at(const struct parse_place *p, int rc, struct query_error *err);
 int parse_at_element(const struct parse_place *p, int rc, struct query_error *err);
 must_check int parse_expect(const struct parse_place *p, enum json_kind kind, struct query_error *err);
 must_check int parse_bool(const struct parse_place *p, bool *out, struct query_error *err);
+struct parse_place parse_member(const struct parse_place *up, const struct tree_node *node);
 struct parse_place parse_step(const struct parse_place *up, const struct tree_node *node, size_t index);
 
 #endif

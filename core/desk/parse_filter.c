@@ -138,11 +138,16 @@ static int read_filter(
 	return read_test(ps, p, out, err);
 }
 
-int parse_filters(struct parse *ps, const struct parse_place *p, struct query_error *err)
+int parse_filter_list(struct parse *ps, const struct parse_place *p, struct query_filter **out, struct query_error *err)
 {
 	int rc = parse_expect(p, JSON_ARRAY, err);
 	if (rc || p->node->count == 0)
 		return rc;
-	ps->q->filter = make_node(ps, QF_AND, p->node->count);
-	return read_list(ps, p, 0, ps->q->filter, err);
+	*out = make_node(ps, QF_AND, p->node->count);
+	return read_list(ps, p, 0, *out, err);
+}
+
+int parse_filters(struct parse *ps, const struct parse_place *p, struct query_error *err)
+{
+	return parse_filter_list(ps, p, &ps->q->filter, err);
 }

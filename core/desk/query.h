@@ -28,6 +28,8 @@
 #define QUERY_ROWS_MAX 10000         /* pagination.limit, and its default */
 #define QUERY_BUCKETS_MAX 20000
 #define QUERY_BODY_MAX 65536
+#define QUERY_STEPS_MAX 16    /* of a funnel */
+#define QUERY_PERIODS_MAX 400 /* of retention */
 
 /* ---- what went wrong, for problem.c ---- */
 
@@ -107,7 +109,15 @@ struct query_order {
 	unsigned index; /* of metrics or dimensions */
 };
 
-enum query_form { QUERY_FULL, QUERY_TOTALS, QUERY_SERIES, QUERY_TOP };
+/* Those from QUERY_FUNNEL on walk through the events of every visitor (walk.h). */
+enum query_form { QUERY_FULL, QUERY_TOTALS, QUERY_SERIES, QUERY_TOP, QUERY_FUNNEL, QUERY_RETENTION };
+
+/* A step of a funnel, or of retention: [0] what makes a visitor one of a cohort, [1] what counts as coming again. */
+struct query_step {
+	struct tally_str name;
+	struct query_filter *filter; /* NULL = any event */
+};
+
 enum query_format { QUERY_JSON, QUERY_CSV, QUERY_NDJSON };
 enum query_compare { QUERY_ALONE, QUERY_PREVIOUS_PERIOD, QUERY_YEAR_OVER_YEAR };
 
@@ -140,6 +150,9 @@ struct query {
 	} include;
 	uint32_t limit, offset;
 	enum query_form form;
+	struct query_step steps[QUERY_STEPS_MAX]; /* from QUERY_FUNNEL on */
+	size_t nsteps;
+	int64_t window_us; /* QUERY_FUNNEL: from the first step to the last, 0 = any */
 	enum query_format format;
 	bool explain;
 	struct tally_str key; /* normal form: equal for equal questions */
@@ -159,6 +172,10 @@ struct query_context {
 /* Reads the body of POST /v1/query. query: the URL's query string (format, explain). 0 or -EINVAL with err. */
 must_check int query_parse(const struct query_context *cx, struct arena *a, struct tally_str body, struct query *q,
 	struct query_error *err);
+
+/* Reads the body of POST /v1/query/funnel or /retention. */
+must_check int query_parse_walk(const struct query_context *cx, struct arena *a, enum query_form form,
+	struct tally_str body, struct query *q, struct query_error *err);
 
 /* Reads a short form: GET /v1/sites/{site}/{form}?query. */
 must_check int query_parse_short(const struct query_context *cx, struct arena *a, enum query_form form,

@@ -6,16 +6,17 @@ static const struct {
 	const char *path;
 	const char *method;
 	enum route route;
+	enum query_form form;
 } fixed[] = {
-	{ "/v1/query", "POST", ROUTE_QUERY },
-	{ "/api/v2/query", "POST", ROUTE_QUERY },
-	{ "/v1/schema", "GET", ROUTE_SCHEMA },
-	{ "/healthz", "GET", ROUTE_HEALTH },
-	{ "/readyz", "GET", ROUTE_READY },
-	{ "/metrics", "GET", ROUTE_METRICS },
-	{ "/v1/ledger", "GET", ROUTE_LEDGER },
-	{ "/v1/query/funnel", "POST", ROUTE_LATER },
-	{ "/v1/query/retention", "POST", ROUTE_LATER },
+	{ "/v1/query", "POST", ROUTE_QUERY, QUERY_FULL },
+	{ "/api/v2/query", "POST", ROUTE_QUERY, QUERY_FULL },
+	{ "/v1/schema", "GET", ROUTE_SCHEMA, QUERY_FULL },
+	{ "/healthz", "GET", ROUTE_HEALTH, QUERY_FULL },
+	{ "/readyz", "GET", ROUTE_READY, QUERY_FULL },
+	{ "/metrics", "GET", ROUTE_METRICS, QUERY_FULL },
+	{ "/v1/ledger", "GET", ROUTE_LEDGER, QUERY_FULL },
+	{ "/v1/query/funnel", "POST", ROUTE_QUERY, QUERY_FUNNEL },
+	{ "/v1/query/retention", "POST", ROUTE_QUERY, QUERY_RETENTION },
 };
 
 static const struct {
@@ -59,6 +60,7 @@ struct route_match route_find(struct tally_str method, struct tally_str path)
 	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
 		if (str_eq(path, str_of(fixed[i].path)))
 			return (struct route_match){ .route = fixed[i].route,
+				.form = fixed[i].form,
 				.wrong_method = !method_is(method, fixed[i].method) };
 	if (str_starts(path, lookups))
 		return (struct route_match){ .route = ROUTE_LATER };

@@ -40,11 +40,11 @@ int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, v
 	return rc > 0 ? -EINVAL : rc;
 }
 
-static void narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column)
+bool run_narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column)
 {
 	if (!column || f->op != QF_IS || f->negated || f->nvalues > NARROW_VALUES_MAX ||
 		sql->nparams + f->nvalues + 8 > STORE_PARAMS_MAX)
-		return;
+		return false;
 	out_lit(&sql->text, " AND ");
 	store_sql_name(sql, column);
 	for (size_t i = 0; i < f->nvalues; i++) {
@@ -52,6 +52,7 @@ static void narrow_by(struct store_sql *sql, const struct query_filter *f, const
 		store_sql_text(sql, f->values[i]);
 	}
 	out_lit(&sql->text, ")");
+	return true;
 }
 
 void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(const struct run *r, unsigned field))
@@ -60,10 +61,10 @@ void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(c
 	if (!f)
 		return;
 	if (f->op == QF_IS)
-		narrow_by(sql, f, column_of(r, f->field));
+		run_narrow_by(sql, f, column_of(r, f->field));
 	for (size_t i = 0; f->op == QF_AND && i < f->nkids; i++)
 		if (f->kids[i]->op == QF_IS)
-			narrow_by(sql, f->kids[i], column_of(r, f->kids[i]->field));
+			run_narrow_by(sql, f->kids[i], column_of(r, f->kids[i]->field));
 }
 
 int run_plan(struct run *r, const struct query *q, const struct plan *plan, struct store_reader *reader,

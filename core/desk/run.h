@@ -46,6 +46,9 @@ must_check int run_statement(struct run *r, const struct store_sql *sql, tally_r
  * on each row. column_of: the name of a field's column, NULL = not a column. */
 void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(const struct run *r, unsigned field));
 
+/* One such test; false = SQL cannot make it, or has too many values already. */
+bool run_narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column);
+
 /* Called for every row: true, with err set, once the question's time is over. The store's own limit does not count the
  * time that filters and sketches take here. */
 bool run_out_of_time(struct run *r);

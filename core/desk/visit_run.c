@@ -4,6 +4,7 @@
 #include "desk/inner.h"
 
 #define BUSY_AFTER_S 1
+#define WEEK_US INT64_C(604800000000)
 
 int visit_cost(struct visit *v)
 {
@@ -13,6 +14,8 @@ int visit_cost(struct visit *v)
 	if (!d->state_known || v->q.all)
 		return -1;
 	struct plan_store ps = { d->opt.schema, &d->state.meta, d->state.raw_horizon_us };
+	if (v->q.form >= QUERY_FUNNEL)
+		return v->q.range.to_us - v->q.range.from_us > WEEK_US ? 2 : 1;
 	return plan_make(&v->q, v->q.range, &ps, &v->arena, &plan, NULL, &err) ? -1 : plan_cost(&plan);
 }
 

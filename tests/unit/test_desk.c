@@ -216,7 +216,7 @@ static void other_paths_are_refused_by_name(void **state)
 	get("/nowhere", 404, "\"code\":\"not_found\"");
 	get("/v1/query", 405, "\"code\":\"method_not_allowed\"");
 	expect(ask("POST", "/healthz", "", "", NULL), 405, "method_not_allowed");
-	expect(ask("POST", "/v1/query/funnel", "", "{}", NULL), 501, "not_implemented");
+	expect(ask("POST", "/v1/query/funnel", "", "{}", NULL), 400, "missing_field");
 	get("/v1/sites/shop.example/live", 501, "not_implemented");
 	get("/v1/sites/shop.example/active", 501, "not_implemented");
 	get("/v1/lookup/products/1", 501, "not_implemented");
