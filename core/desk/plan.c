@@ -11,11 +11,12 @@ static const struct {
 	const char *name;
 	enum zone_unit unit;
 	int64_t length_us; /* about, to compare costs */
-} grains[TALLY_GRAINS] = {
+} grains[TALLY_GRAINS + 1] = {
 	[TALLY_MINUTE] = { "minute", ZONE_MINUTE, INT64_C(60) * 1000000 },
 	[TALLY_QUARTER] = { "quarter", ZONE_QUARTER, INT64_C(900) * 1000000 },
 	[TALLY_DAY] = { "day", ZONE_DAY, DAY_US },
 	[TALLY_MONTH] = { "month", ZONE_MONTH, 30 * DAY_US },
+	[PLAN_EVENTS] = { "event", ZONE_MINUTE, 100000 },
 };
 
 const char *plan_grain_name(uint32_t grain)
@@ -76,6 +77,7 @@ struct cover {
 	struct arena *arena;
 	struct plan *plan;
 	size_t cap;
+	bool whole_rows; /* some piece is of the rollup */
 };
 
 static int64_t grain_ceil(const struct cover *c, uint32_t grain, int64_t t)
@@ -87,6 +89,7 @@ static int64_t grain_ceil(const struct cover *c, uint32_t grain, int64_t t)
 static void add_piece(struct cover *c, int64_t from, int64_t to, uint32_t grain)
 {
 	struct plan *p = c->plan;
+	c->whole_rows |= grain != PLAN_EVENTS;
 	p->buckets += (double)(to - from) / (double)grains[grain].length_us;
 	if (p->npieces && p->pieces[p->npieces - 1].grain == grain && p->pieces[p->npieces - 1].to_us == from) {
 		p->pieces[p->npieces - 1].to_us = to;
@@ -103,14 +106,25 @@ static void add_piece(struct cover *c, int64_t from, int64_t to, uint32_t grain)
 	p->pieces[p->npieces++] = (struct plan_piece){ from, to, grain };
 }
 
+/* What no bucket holds without holding more: from raw events, if it is little and at an end of the range. */
+static bool cover_end(struct cover *c, int64_t from, int64_t to)
+{
+	struct query_range r = c->plan->range;
+	if ((from != r.from_us && to != r.to_us) || to - from >= grains[TALLY_QUARTER].length_us ||
+		from < c->st->raw_horizon_us)
+		return false;
+	add_piece(c, from, to, PLAN_EVENTS);
+	return true;
+}
+
 /* The whole buckets of the grain inside [from, to), and the finer grains around them. False: bounds that even the
- * finest grain cuts, or that lie before what it has kept. */
+ * finest grain cuts in the middle, or that lie before what it has kept. */
 static bool cover(struct cover *c, int64_t from, int64_t to, int grain)
 {
 	if (from >= to)
 		return true;
 	if (grain < 0)
-		return false;
+		return cover_end(c, from, to);
 	uint32_t g = (uint32_t)grain;
 	int64_t whole =
 		c->horizon_us > c->st->meta->grain_horizon_us[g] ? c->horizon_us : c->st->meta->grain_horizon_us[g];
@@ -232,7 +246,7 @@ static bool try_rollup(const struct query *q, const struct plan_store *st, size_
 		return false;
 	}
 	struct cover c = { .q = q, .st = st, .horizon_us = st->meta->rollup_horizon_us[r->id], .arena = a, .plan = p };
-	if (cover_axis(&c))
+	if (cover_axis(&c) && c.whole_rows)
 		return true;
 	p->held = r;
 	p->held_why = c.horizon_us > p->range.from_us ? "is not whole from the beginning of the range"
@@ -295,7 +309,7 @@ int plan_make(const struct query *q, struct query_range range, const struct plan
 	if (range.from_us < st->raw_horizon_us)
 		return refuse(q, st, a, err);
 	out->pieces = arena_zalloc(a, sizeof *out->pieces);
-	out->pieces[0] = (struct plan_piece){ range.from_us, range.to_us, 0 };
+	out->pieces[0] = (struct plan_piece){ range.from_us, range.to_us, PLAN_EVENTS };
 	out->npieces = 1;
 	return 0;
 }

@@ -3,7 +3,8 @@
  * into pieces of one grain each; else raw events; else a refusal that says what to declare.
  *
  * A bucket of a rollup may be read only whole, so every bound of the range and of the time dimension must fall on a
- * bucket's bound: months and days of the site's zone inside, quarters and minutes at the edges. Pure functions of what
+ * bucket's bound: months and days of the site's zone inside, quarters and minutes at the edges. What a range cuts off a
+ * bucket at its two ends is added from raw events. Pure functions of what
  * they are given; everything made lives in the arena. [any thread] */
 #ifndef DESK_PLAN_H
 #define DESK_PLAN_H
@@ -39,14 +40,17 @@ must_check int plan_axis(const struct query *q, struct query_range range, struct
 /* Assumes: t lies in the range. */
 size_t plan_axis_find(const struct plan_axis *axis, int64_t t);
 
+/* The grain of a piece that is read from raw events: less than a quarter of an hour at an end of the range. */
+#define PLAN_EVENTS TALLY_GRAINS
+
 struct plan_piece {
-	int64_t from_us, to_us; /* of bucket starts, half-open */
-	uint32_t grain;
+	int64_t from_us, to_us; /* of bucket starts, half-open; of events for PLAN_EVENTS */
+	uint32_t grain;         /* enum tally_grain, PLAN_EVENTS */
 };
 
 struct plan {
 	const struct schema_rollup *rollup; /* NULL = raw events */
-	struct plan_piece *pieces;          /* raw: one, grain unset */
+	struct plan_piece *pieces;          /* raw: one, PLAN_EVENTS */
 	size_t npieces;
 	struct plan_needs needs;
 	struct plan_axis axis;

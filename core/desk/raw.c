@@ -20,7 +20,6 @@ void raw_open(struct raw_scan *s, struct run *r)
 	for (int i = 0; i < EVC_COLUMNS; i++)
 		s->at[i] = -1;
 	arena_init(&s->row, 0);
-	r->piece = 0;
 }
 
 void raw_close(struct raw_scan *s)
@@ -64,9 +63,9 @@ void raw_put_source(struct raw_scan *s, struct store_sql *sql)
 	out_lit(&sql->text, " WHERE `site` = ");
 	store_sql_text(sql, r->q->site);
 	out_lit(&sql->text, " AND `time` >= ");
-	store_sql_int(sql, r->plan->range.from_us);
+	store_sql_int(sql, r->plan->pieces[r->piece].from_us);
 	out_lit(&sql->text, " AND `time` < ");
-	store_sql_int(sql, r->plan->range.to_us);
+	store_sql_int(sql, r->plan->pieces[r->piece].to_us);
 	run_narrow(r, sql, raw_column);
 }
 

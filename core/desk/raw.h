@@ -24,7 +24,7 @@ void raw_close(struct raw_scan *s);
 /* SELECT time, weight, and what the fields of the question need. */
 void raw_sql_open(struct raw_scan *s, struct store_sql *sql);
 void raw_want(struct raw_scan *s, struct store_sql *sql, enum schema_event_column c);
-/* FROM and WHERE: site, range, and the tests of the filter that SQL can make. */
+/* FROM and WHERE: site, the piece under way, and the tests of the filter that SQL can make. */
 void raw_put_source(struct raw_scan *s, struct store_sql *sql);
 void raw_put_limit(struct raw_scan *s, struct store_sql *sql);
 /* The column of a field, NULL = a prop. */

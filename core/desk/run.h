@@ -37,6 +37,7 @@ must_check int run_plan(struct run *r, const struct query *q, const struct plan 
 #define RUN_STOP 1 /* err is set */
 
 must_check int run_rollup(struct run *r);
+/* The piece under way. */
 must_check int run_raw(struct run *r);
 
 /* Runs one statement and remembers it. */

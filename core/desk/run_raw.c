@@ -90,13 +90,18 @@ static void add_advice(struct run *r)
 	const struct plan *p = r->plan;
 	struct query_error was = *r->err;
 	struct tally_str line = plan_declaration(r->q, r->arena);
-	if (p->held)
+	if (p->rollup)
+		query_fail(r->err, was.status, was.code,
+			"%s to answer for bounds that cut rows of the rollup %.*s: let the "
+			"range begin and end on the quarter hour",
+			was.detail, (int)p->rollup->rollup->name.len, p->rollup->rollup->name.ptr);
+	else if (p->held)
 		query_fail(r->err, was.status, was.code, "%s; the rollup %.*s holds it, but %s", was.detail,
 			(int)p->held->name.len, p->held->name.ptr, p->held_why);
 	else
 		query_fail(r->err, was.status, was.code, "%s; ask for a shorter range, or declare a rollup: %.*s",
 			was.detail, (int)line.len, line.ptr);
-	r->err->declare = p->held ? NULL : arena_copy(r->arena, line.ptr, line.len);
+	r->err->declare = p->held || p->rollup ? NULL : arena_copy(r->arena, line.ptr, line.len);
 }
 
 static int take_row(void *arg, const struct tally_cell *cells)

@@ -166,6 +166,10 @@ int run_rollup(struct run *r)
 	int rc = 0;
 	for (r->piece = 0; rc == 0 && r->piece < r->plan->npieces; r->piece++) {
 		struct store_sql sql;
+		if (r->plan->pieces[r->piece].grain == PLAN_EVENTS) {
+			rc = run_raw(r);
+			continue;
+		}
 		put_statement(&s, &sql, &r->plan->pieces[r->piece]);
 		rc = run_statement(r, &sql, take_row, &s);
 	}

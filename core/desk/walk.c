@@ -24,7 +24,7 @@ int walk_plan(
 	char since[40];
 	*out = (struct plan){ .range = q->range, .npieces = 1, .name_dim = -1 };
 	out->pieces = arena_zalloc(a, sizeof *out->pieces);
-	out->pieces[0] = (struct plan_piece){ q->range.from_us, q->range.to_us, 0 };
+	out->pieces[0] = (struct plan_piece){ q->range.from_us, q->range.to_us, PLAN_EVENTS };
 	if (plan_axis(q, q->range, a, &out->axis) || out->axis.n > QUERY_PERIODS_MAX) {
 		query_fail(err, 400, "too_many_buckets",
 			"the range has more than %d periods: ask for longer ones or a shorter range",

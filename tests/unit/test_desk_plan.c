@@ -100,8 +100,11 @@ static void a_range_is_cut_into_the_largest_rows_that_fit(void **state)
 	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-24T22:10:00\",\"2026-10-26T01:30:00\"]"),
 		"total: minute 10-24T22:10 .. 10-24T22:15, quarter 10-24T22:15 .. 10-25T00:00, "
 		"day 10-25T00:00 .. 10-26T00:00, quarter 10-26T00:00 .. 10-26T01:30");
-	assert_string_equal(
-		plan_of(EVENTS "\"date_range\":[\"2026-10-24T22:10:00.5\",\"2026-10-26T01:30:00\"]"), "raw");
+	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-25T23:58:30.5\",\"2026-10-26T00:30:01\"]"),
+		"total: event 10-25T23:58 .. 10-25T23:59, minute 10-25T23:59 .. 10-26T00:00, "
+		"quarter 10-26T00:00 .. 10-26T00:30, event 10-26T00:30 .. 10-26T00:30");
+	/* nothing whole in between */
+	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-25T12:00:10\",\"2026-10-25T12:00:40\"]"), "raw");
 }
 
 static void labels_cut_rows_too(void **state)
@@ -140,6 +143,16 @@ static void rows_before_a_horizon_are_left_alone(void **state)
 	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-25T11:45:00\",\"2026-10-25T11:57:00\"]"), "raw");
 	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-25T12:00:00\",\"2026-10-25T13:07:00\"]"),
 		"total: quarter 10-25T12:00 .. 10-25T13:00, minute 10-25T13:00 .. 10-25T13:07");
+	/* only an end may be read from raw events, and less than a quarter of it */
+	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-24T22:10:00\",\"2026-10-24T22:45:00\"]"),
+		"total: event 10-24T22:10 .. 10-24T22:15, quarter 10-24T22:15 .. 10-24T22:45");
+	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-10-24T22:10:00\",\"2026-10-24T22:45:00\"],"
+					   "\"dimensions\":[\"time:minute\"]"),
+		"raw");
+	store.raw_horizon_us = NOW;
+	assert_string_equal(
+		plan_of(EVENTS "\"date_range\":[\"2026-10-24T22:10:00\",\"2026-10-24T22:45:00\"]"), "not_covered");
+	store.raw_horizon_us = INT64_MIN;
 	/* months kept from September on only: the days before answer */
 	meta.grain_horizon_us[TALLY_MONTH] = zone_date(zone_get("Europe/Berlin"), 2026, 9, 1);
 	assert_string_equal(plan_of(EVENTS "\"date_range\":[\"2026-08-01\",\"2026-09-30\"]"),
