@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a request begins: its route, its question read and checked, and what plugins are shown of it. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "desk/inner.h"
 #include "desk/params.h"
+#include "text/utf8.h"
 
 /* The first of the types we speak that an Accept header names. */
 static enum query_format accepted(struct tally_str accept)
@@ -55,6 +57,24 @@ static int read_question(struct visit *v, const struct route_match *m, struct qu
 	return query_parse(&cx, &v->arena, ask->body, &v->q, err);
 }
 
+/* GET /v1/sites/{site}/live takes nothing but a key. */
+static int read_live(struct visit *v, const struct route_match *m, struct query_error *err)
+{
+	static const char *const legal[] = { "key", NULL };
+	struct tally_str none = { 0 };
+	struct query_context cx = { .conf = v->desk->opt.conf, .key_site = v->rq->ask.key_site };
+	struct params pm;
+	if (!utf8_valid(m->site) || params_read(&pm, &v->arena, v->rq->ask.query))
+		return query_fail(err, 400, "bad_parameter", "the path or the query string is not UTF-8");
+	const char *name = params_unknown(&pm, legal);
+	if (!name)
+		return query_set_site(&v->q, &cx, arena_str(&v->arena, m->site), none, err);
+	query_fail(err, 400, "unknown_name", "there is no parameter of that name");
+	err->legal = legal;
+	snprintf(err->pointer, sizeof err->pointer, "?%s", name);
+	return -EINVAL;
+}
+
 static struct tally_str format_word(const struct visit *v)
 {
 	static const char *const words[] = { "json", "csv", "ndjson" };
@@ -103,7 +123,8 @@ void visit_begin(struct desk *d, struct desk_request *rq)
 	}
 	v->is_query = m.route == ROUTE_QUERY || m.route == ROUTE_SHORT;
 	v->is_schema = m.route == ROUTE_SCHEMA;
-	if (v->is_query && read_question(v, &m, &err)) {
+	v->is_live = m.route == ROUTE_LIVE;
+	if ((v->is_query && read_question(v, &m, &err)) || (v->is_live && read_live(v, &m, &err))) {
 		visit_refuse(v, &err);
 		visit_end(v, true);
 		return;

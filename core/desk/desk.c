@@ -80,6 +80,7 @@ static void stop_if_idle(struct desk *d)
 {
 	if (!atomic_load(&d->closing))
 		return;
+	live_end(d->live);
 	send_away(d);
 	if (d->nrunning || d->nwork || uv_is_closing((uv_handle_t *)&d->knock))
 		return;
@@ -92,6 +93,10 @@ static void on_knock(uv_async_t *async)
 	struct desk *d = async->data;
 	struct desk_request *rq;
 	desk_take_reload(d);
+	if (atomic_exchange(&d->ending_streams, false)) {
+		live_end(d->live);
+		uv_sem_post(&d->streams_ended);
+	}
 	while ((rq = ring_pop(d->ring)))
 		visit_begin(d, rq);
 	stop_if_idle(d);
@@ -111,6 +116,7 @@ static void on_tick(uv_timer_t *timer)
 			v = v->next;
 		}
 	}
+	live_tick(d->live, TICK_MS);
 	stop_if_idle(d);
 }
 
@@ -154,6 +160,8 @@ static void destroy(struct desk *d)
 	MUST(uv_loop_close(&d->loop) == 0);
 	if (d->store)
 		store_close(d->store);
+	live_close(d->live);
+	uv_sem_destroy(&d->streams_ended);
 	ring_close(d->ring);
 	arena_free(&d->state_arena);
 	pthread_mutex_destroy(&d->lock);
@@ -167,6 +175,8 @@ static struct desk *make(const struct desk_options *opt)
 	d->opt = *opt;
 	d->waiting_end = &d->waiting;
 	d->ring = ring_open(DESK_RING);
+	d->live = live_open(d);
+	MUST(uv_sem_init(&d->streams_ended, 0) == 0);
 	arena_init(&d->state_arena, 0);
 	pthread_mutex_init(&d->lock, NULL);
 	MUST(uv_loop_init(&d->loop) == 0);
@@ -202,6 +212,13 @@ int desk_open(const struct desk_options *opt, struct desk **out, char why[512])
 	}
 	*out = d;
 	return 0;
+}
+
+void desk_end_streams(struct desk *d)
+{
+	atomic_store(&d->ending_streams, true);
+	uv_async_send(&d->knock);
+	uv_sem_wait(&d->streams_ended);
 }
 
 void desk_close(struct desk *d)

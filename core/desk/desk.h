@@ -7,6 +7,7 @@
 #ifndef DESK_DESK_H
 #define DESK_DESK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <tally/sink.h>
 
@@ -28,6 +29,7 @@ struct desk_answer {
 	const char *vary;          /* NULL = none */
 	unsigned retry_after_s;    /* 0 = none */
 	uint64_t version;          /* of the data it was made from; 0 = not a statistics answer */
+	bool stream;               /* the body comes in chunks: see desk_request */
 };
 
 /* What is known of a request, lent for the length of desk_request_make(). */
@@ -43,6 +45,10 @@ struct desk_request {
 	struct desk_answer answer;
 	void *user;
 	void (*done)(struct desk_request *rq); /* [desk] the answer is there; the request is the poster's again */
+	/* Set by a poster that can stream, else NULL. [desk] After done() of an answer that is a stream the request stays
+	 * the desk's, until a chunk is the last. The text is copied. */
+	void (*chunk)(struct desk_request *rq, struct tally_str text, bool last);
+	atomic_bool gone; /* set by the poster: nobody reads the stream any more */
 };
 
 /* [any thread] Copies all of ask. Never NULL. */
@@ -90,6 +96,9 @@ must_check bool desk_post(struct desk *d, struct desk_request *rq);
 void desk_reload(struct desk *d, struct plug_set *plugins, const struct conf *conf);
 /* [any thread] The desk has not taken the last desk_reload() yet. */
 bool desk_is_reloading(struct desk *d);
+
+/* [any thread] Ends all streams, and refuses new ones; back when their last chunks are with their posters. */
+void desk_end_streams(struct desk *d);
 
 /* Answers what waits with 503, lets what runs end, joins the thread. No desk_post() may be under way. */
 void desk_close(struct desk *d);

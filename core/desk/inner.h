@@ -35,7 +35,7 @@ struct visit {
 	enum visit_state state;
 	struct arena arena; /* of the query: may outlive rq while pinned */
 	struct query q;     /* is_query */
-	bool is_query, is_schema;
+	bool is_query, is_schema, is_live;
 	bool resumed;              /* while the hook was still running */
 	struct tally_request view; /* as plugins see it */
 	size_t plugin;             /* who has it */
@@ -56,7 +56,9 @@ struct desk {
 	uv_async_t knock;
 	uv_timer_t tick;
 	struct ring *ring;
-	atomic_bool closing;
+	struct live *live;
+	atomic_bool closing, ending_streams;
+	uv_sem_t streams_ended;
 	struct plug_chain *chain;
 	struct store *store;      /* NULL = none */
 	struct store_state state; /* as last seen; its arrays live in state_arena */
@@ -109,6 +111,17 @@ void visit_run(struct visit *v);
 /* A guess for tally_request.cost. */
 int visit_cost(struct visit *v);
 
+/* ---- live.c ---- */
+
+struct live *live_open(struct desk *d);
+/* Assumes: live_end() was called, and no job of it runs. */
+void live_close(struct live *l);
+/* Called every tick_ms; does its work once a second. */
+void live_tick(struct live *l, unsigned tick_ms);
+/* Answers the visit: a stream, or a refusal. */
+void live_subscribe(struct live *l, struct visit *v);
+void live_end(struct live *l);
+
 /* ---- admin.c ---- */
 
 /* True: v->rq->answer is filled. */
@@ -121,6 +134,7 @@ enum route {
 	ROUTE_QUERY,
 	ROUTE_SHORT,
 	ROUTE_SCHEMA,
+	ROUTE_LIVE,
 	ROUTE_HEALTH,
 	ROUTE_READY,
 	ROUTE_METRICS,

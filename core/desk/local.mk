@@ -10,6 +10,8 @@ libtallycore_la_SOURCES += \
 	core/desk/filter.c \
 	core/desk/group.c core/desk/group.h \
 	core/desk/inner.h \
+	core/desk/live.c core/desk/live.h \
+	core/desk/live_read.c \
 	core/desk/names.c \
 	core/desk/needs.c \
 	core/desk/normal.c \
@@ -46,8 +48,8 @@ libtallycore_la_SOURCES += \
 	core/desk/visit_run.c
 
 desk_kit = tests/unit/desk_kit.c tests/unit/desk_kit.h
-check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_oracle \
-	tests/unit/test_desk_plan tests/unit/test_desk_query
+check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_live \
+	tests/unit/test_desk_oracle tests/unit/test_desk_plan tests/unit/test_desk_query
 tests_unit_test_desk_plan_SOURCES = tests/unit/test_desk_plan.c
 tests_unit_test_desk_query_SOURCES = tests/unit/test_desk_query.c
 
@@ -58,6 +60,10 @@ EXTRA_tests_unit_test_desk_DEPENDENCIES = plugins/sqlite.la plugins/cache.la tes
 tests_unit_test_desk_answer_SOURCES = tests/unit/test_desk_answer.c $(desk_kit)
 tests_unit_test_desk_answer_LDADD = $(LDADD) $(SQLITE_LIBS)
 EXTRA_tests_unit_test_desk_answer_DEPENDENCIES = plugins/sqlite.la
+
+tests_unit_test_desk_live_SOURCES = tests/unit/test_desk_live.c $(desk_kit)
+tests_unit_test_desk_live_LDADD = $(LDADD) $(SQLITE_LIBS)
+EXTRA_tests_unit_test_desk_live_DEPENDENCIES = plugins/sqlite.la
 
 tests_unit_test_desk_oracle_SOURCES = tests/unit/test_desk_oracle.c $(desk_kit)
 tests_unit_test_desk_oracle_LDADD = $(LDADD) $(SQLITE_LIBS)

@@ -305,7 +305,7 @@ static void default_order(struct query *q)
 
 static void make_key(struct query *q, struct arena *a)
 {
-	static const char *const forms[] = { "query", "totals", "series", "top", "funnel", "retention" };
+	static const char *const forms[] = { "query", "totals", "series", "top", "active", "funnel", "retention" };
 	static const char *const formats[] = { "json", "csv", "ndjson" };
 	struct text_out o;
 	out_open(&o, a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The short forms: GET /v1/sites/{site}/totals|series|top?from&to&range&tz&metric&by&unit&limit&filter&compare&format.
+/* The short forms: GET /v1/sites/{site}/totals|series|top|active?from&to&range&tz&metric&by&unit&limit&filter&compare&format.
  * A filter is written as JSON, as in the body, or as dimension, sign and values: event:page==/a|/b, with == != =@ !@ =~
  * !~ for is, is_not, contains, contains_not, matches, matches_not; several are ended by ";" or given again. */
 #include <errno.h>
@@ -9,6 +9,8 @@
 #include "desk/params.h"
 #include "desk/parse.h"
 #include "text/utf8.h"
+
+#define ACTIVE_US INT64_C(300000000)
 
 static int here(const char *name, int rc, struct query_error *err)
 {
@@ -130,6 +132,14 @@ static int read_range(struct parse *ps, const struct params *pm, struct query_er
 	return here("from", query_range_pair(ps->q, from, str_make(now, n), err), err);
 }
 
+/* The last five minutes, up to the end of the running one. */
+static void set_active(struct query *q, int64_t now_us)
+{
+	int64_t second = now_us - now_us % 1000000; /* so that questions of one second are one question */
+	q->range.from_us = second - ACTIVE_US;
+	q->range.to_us = zone_next(zone_utc(), ZONE_MINUTE, zone_floor(zone_utc(), ZONE_MINUTE, now_us));
+}
+
 static int read_by(struct parse *ps, const struct params *pm, enum query_form form, struct query_error *err)
 {
 	struct tally_str unit, by;
@@ -185,10 +195,13 @@ int parse_compare(struct query *q, struct tally_str word, struct query_error *er
 	return 0;
 }
 
-static int refuse_unknown(const struct params *pm, struct query_error *err)
+static int refuse_unknown(const struct params *pm, enum query_form form, struct query_error *err)
 {
-	static const char *const legal[] = { "from", "to", "range", "tz", "metric", "by", "unit", "limit", "filter",
+	static const char *const all[] = { "from", "to", "range", "tz", "metric", "by", "unit", "limit", "filter",
 		"compare", "format", "explain", "key", NULL };
+	static const char *const of_active[] = { "tz", "metric", "by", "limit", "filter", "format", "explain", "key",
+		NULL };
+	const char *const *legal = form == QUERY_ACTIVE ? of_active : all;
 	const char *name = params_unknown(pm, legal);
 	if (!name)
 		return 0;
@@ -221,17 +234,22 @@ int query_parse_short(const struct query_context *cx, struct arena *a, enum quer
 	if (!utf8_valid(site) || params_read(&pm, a, query))
 		return query_fail(err, 400, "bad_parameter",
 			"the query string is not UTF-8, or has more than %d parameters", PARAMS_MAX);
-	int rc = refuse_unknown(&pm, err);
+	int rc = refuse_unknown(&pm, form, err);
 	if (rc == 0)
 		rc = here("tz",
 			query_set_site(q, cx, site, params_get(&pm, "tz", &text) ? text : (struct tally_str){ 0 }, err),
 			err);
 	if (rc == 0)
 		rc = here("metric",
-			each_part(&ps, params_get(&pm, "metric", &text) ? text : STR("visitors,events"), err,
-				query_add_metric),
+			each_part(&ps,
+				params_get(&pm, "metric", &text) ? text
+				: form == QUERY_ACTIVE           ? STR("visitors")
+								 : STR("visitors,events"),
+				err, query_add_metric),
 			err);
-	if (rc == 0)
+	if (form == QUERY_ACTIVE)
+		set_active(q, cx->now_us);
+	else if (rc == 0)
 		rc = read_range(&ps, &pm, err);
 	if (rc == 0)
 		rc = read_by(&ps, &pm, form, err);

@@ -110,7 +110,7 @@ struct query_order {
 };
 
 /* Those from QUERY_FUNNEL on walk through the events of every visitor (walk.h). */
-enum query_form { QUERY_FULL, QUERY_TOTALS, QUERY_SERIES, QUERY_TOP, QUERY_FUNNEL, QUERY_RETENTION };
+enum query_form { QUERY_FULL, QUERY_TOTALS, QUERY_SERIES, QUERY_TOP, QUERY_ACTIVE, QUERY_FUNNEL, QUERY_RETENTION };
 
 /* A step of a funnel, or of retention: [0] what makes a visitor one of a cohort, [1] what counts as coming again. */
 struct query_step {

@@ -27,8 +27,8 @@ static const struct {
 	{ "totals", ROUTE_SHORT, QUERY_TOTALS },
 	{ "series", ROUTE_SHORT, QUERY_SERIES },
 	{ "top", ROUTE_SHORT, QUERY_TOP },
-	{ "active", ROUTE_LATER, QUERY_FULL },
-	{ "live", ROUTE_LATER, QUERY_FULL },
+	{ "active", ROUTE_SHORT, QUERY_ACTIVE },
+	{ "live", ROUTE_LIVE, QUERY_FULL },
 };
 
 static bool method_is(struct tally_str method, const char *wanted)

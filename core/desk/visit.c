@@ -159,6 +159,10 @@ static void not_found(struct visit *v)
 /* No plugin has answered. */
 static void go_on(struct visit *v)
 {
+	if (v->is_live) {
+		live_subscribe(v->desk->live, v);
+		return;
+	}
 	if (v->is_query || v->is_schema) {
 		visit_run(v);
 		return;

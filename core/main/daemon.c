@@ -279,6 +279,18 @@ static int open_lanes(struct daemon *d)
 	return 0;
 }
 
+/* They begin by themselves, behind an open door. */
+static int open_streams(struct daemon *d)
+{
+	(void)d;
+	return 0;
+}
+
+static void close_streams(struct daemon *d)
+{
+	front_end_streams(d);
+}
+
 /* ---- the table ---- */
 
 static const struct part {
@@ -297,6 +309,7 @@ static const struct part {
 	{ "stations", run_stations, stop_stations },
 	{ "sources", run_sources, close_sources },
 	{ "doors", open_lanes, close_lanes },
+	{ "streams", open_streams, close_streams },
 };
 
 static void close_from(struct daemon *d, size_t n)

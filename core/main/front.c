@@ -2,8 +2,10 @@
 #include "main/front.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "main/admin.h"
 #include "main/view.h"
 #include "meter/meter.h"
@@ -67,6 +69,11 @@ int front_desk_open(struct daemon *d)
 	return desk_open(&opt, &d->desk, d->why);
 }
 
+void front_end_streams(struct daemon *d)
+{
+	desk_end_streams(d->desk);
+}
+
 void front_desk_close(struct daemon *d)
 {
 	desk_close(d->desk);
@@ -99,6 +106,41 @@ static size_t header_fields(const struct desk_answer *an, struct http_field *out
 	return n;
 }
 
+/* A piece of a streamed answer on its way to its lane. */
+struct chunk {
+	struct lane_job job;
+	struct passed *to;
+	bool last;
+	size_t len;
+	char bytes[];
+};
+
+/* [lane] */
+static void write_chunk(struct lane_job *job)
+{
+	struct chunk *c = (struct chunk *)job;
+	struct passed *p = c->to;
+	if (http_stream_write(p->http, str_make(c->bytes, c->len)))
+		atomic_store(&p->desk->gone, true);
+	if (c->last) {
+		desk_request_free(p->desk);
+		http_stream_end(p->http); /* p goes with the request */
+	}
+	free(c);
+}
+
+/* [desk] */
+static void desk_chunk(struct desk_request *rq, struct tally_str text, bool last)
+{
+	struct passed *p = rq->user;
+	struct chunk *c = memory_alloc(sizeof *c + text.len);
+	MUST(c != NULL);
+	*c = (struct chunk){ .job.fn = write_chunk, .to = p, .last = last, .len = text.len };
+	if (text.len)
+		memcpy(c->bytes, text.ptr, text.len);
+	lane_post(p->lane, &c->job);
+}
+
 /* [lane] */
 static void answer(struct lane_job *job)
 {
@@ -114,6 +156,10 @@ static void answer(struct lane_job *job)
 		.fields = fields,
 		.nfields = header_fields(an, fields, retry),
 	};
+	if (an->stream) {
+		http_stream_begin(p->http, &out);
+		return;
+	}
 	http_respond(p->http, &out); /* copies the body; p goes with the request */
 	desk_request_free(desk);
 }
@@ -147,6 +193,7 @@ void front_other(void *arg, struct lane *lane, struct http_request *rq)
 		.if_none_match = field(rq, "if-none-match") };
 	*p = (struct passed){ .job.fn = answer, .lane = lane, .http = rq };
 	p->desk = desk_request_make(&ask, desk_done, p);
+	p->desk->chunk = desk_chunk;
 	if (desk_post(d->desk, p->desk))
 		return;
 	desk_request_free(p->desk);

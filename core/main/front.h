@@ -11,6 +11,8 @@ void front_services(struct daemon *d);
 
 int front_desk_open(struct daemon *d);
 void front_desk_close(struct daemon *d);
+/* Before the lanes close: they wait for answers that are under way, and a stream is one. */
+void front_end_streams(struct daemon *d);
 
 /* [lane] lane_options.other */
 void front_other(void *daemon, struct lane *lane, struct http_request *rq);

@@ -6,7 +6,7 @@ AM_TESTS_ENVIRONMENT = \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
 EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
-	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/truth.py tests/e2e/kill.py
+	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/live.py tests/e2e/truth.py tests/e2e/kill.py
 
 dist_check_SCRIPTS += \
 	tests/e2e/faults.py \
@@ -16,6 +16,8 @@ dist_check_SCRIPTS += \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
 	tests/e2e/letters.py \
+	tests/e2e/live_mariadb.py \
+	tests/e2e/live_sqlite.py \
 	tests/e2e/outage.py \
 	tests/e2e/plugins.py \
 	tests/e2e/query_mariadb.py \

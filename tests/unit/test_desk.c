@@ -217,8 +217,8 @@ static void other_paths_are_refused_by_name(void **state)
 	get("/v1/query", 405, "\"code\":\"method_not_allowed\"");
 	expect(ask("POST", "/healthz", "", "", NULL), 405, "method_not_allowed");
 	expect(ask("POST", "/v1/query/funnel", "", "{}", NULL), 400, "missing_field");
-	get("/v1/sites/shop.example/live", 501, "not_implemented");
-	get("/v1/sites/shop.example/active", 501, "not_implemented");
+	get("/v1/sites/shop.example/live", 503, "no_stream");
+	get("/v1/sites/shop.example/active", 200, "\"metrics\":[0]");
 	get("/v1/lookup/products/1", 501, "not_implemented");
 	get("/v1/sites/shop.example/bottom", 404, "not_found");
 	assert_true(desk_knows(STR("/v1/query")));
