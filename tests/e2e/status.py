@@ -74,7 +74,7 @@ def refused(d):
     expect(d, "422 name too long", 422, "too_long", json.dumps({"name": "n" * 129}))
     expect(d, "404 no such path", 404, None, None, path="/v1/nothing", method="GET")
     expect(d, "405 wrong method", 405, "method_not_allowed", None, method="DELETE")
-    expect(d, "501 not in this version", 501, "not_implemented", "{}", path="/v1/query/funnel")
+    expect(d, "501 not in this version", 501, "not_implemented", "{}", path="/v1/lookup/products/1")
 
 
 def raw(d, data):
