@@ -73,7 +73,7 @@ void verify_say_bucket(struct verify *v, const struct schema_rollup *r, int grai
 struct verify_cell *verify_cell_of(
 	struct verify *v, struct table *t, int64_t node, struct tally_str site, int64_t bucket, bool make)
 {
-	char *key = arena_alloc(&v->arena, 16 + site.len);
+	char small[16 + 256], *key = site.len <= 256 ? small : arena_alloc(&v->arena, 16 + site.len);
 	memcpy(key, &node, 8);
 	memcpy(key + 8, &bucket, 8);
 	memcpy(key + 16, site.ptr, site.len);
