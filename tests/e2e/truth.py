@@ -10,6 +10,7 @@ the small ones all four ways."""
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -214,6 +215,21 @@ def check_rows(d, site, truth, sql):
     equal((status, ledger["balance"]), (200, 0), "balance")
 
 
+def change_sqlite(d, text):
+    store = sqlite3.connect(os.path.join(d.data, "tally.db"), timeout=30, isolation_level=None)
+    store.execute(text)
+    store.close()
+
+
+def check_verify_sees(d, change):
+    """What was whole is not, once a sketch lacks numbers or its bytes are none."""
+    for value, words in (("''", "count of p:value"), ("'none'", "is damaged")):
+        change("UPDATE tally_rollup_total SET quantiles_value = CAST(%s AS %s) WHERE grain = 2 AND site = 'rees46-batch.example'"
+               % (value, "BINARY" if MARIADB else "BLOB"))
+        found = json.loads(d.tally("verify", "--json", ok=(1,)))
+        check(not found["ok"] and words in json.dumps(found), "verify of a sketch that is %s: %s" % (value, json.dumps(found)[:500]))
+
+
 def main(scene):
     data = dict((name, load(name)) for name in SETS)
     redis = scene.redis(options=["--appendfsync", "everysec"])
@@ -246,6 +262,7 @@ def main(scene):
     equal(redis.command("LLEN", "tally:events:dead"), 0, "dead list")
     found = json.loads(d.tally("verify", "--json", ok=(0, 1)))
     check(found["ok"], "verify: %s" % json.dumps(found)[:1000])
+    check_verify_sees(d, db.sql if db else lambda text: change_sqlite(d, text))
     d.stop()
 
 
