@@ -13,6 +13,8 @@
 static int grow(struct rollup *ro, struct numbers *nu)
 {
 	size_t most = ro->host->sketch_room(TALLY_SKETCH_QUANTILE), room = nu->room ? 2 * (size_t)nu->room : ROOM_FIRST;
+	if (most > UINT16_MAX)
+		most = UINT16_MAX;
 	if (nu->room >= most)
 		return -EBADMSG;
 	if (room > most)
@@ -23,7 +25,7 @@ static int grow(struct rollup *ro, struct numbers *nu)
 	if (nu->len)
 		memcpy(bigger, nu->sketch, nu->len);
 	nu->sketch = bigger;
-	nu->room = (uint32_t)room;
+	nu->room = (uint16_t)room;
 	return 0;
 }
 
@@ -38,7 +40,7 @@ static int pour(struct rollup *ro, struct numbers *nu, const double *some, size_
 			break;
 		rc = grow(ro, nu);
 	}
-	nu->len = (uint32_t)len;
+	nu->len = (uint16_t)len;
 	return rc;
 }
 
@@ -58,7 +60,7 @@ static int wait_more(struct rollup *ro, struct numbers *nu)
 	if (nu->waiting_n)
 		memcpy(more, nu->waiting, nu->waiting_n * sizeof *more);
 	nu->waiting = more;
-	nu->waiting_cap = cap;
+	nu->waiting_cap = (uint16_t)cap;
 	return 0;
 }
 
@@ -85,7 +87,7 @@ int numbers_merge(struct rollup *ro, struct numbers *into, const struct numbers 
 			break;
 		rc = grow(ro, into);
 	}
-	into->len = (uint32_t)len;
+	into->len = (uint16_t)len;
 	for (uint32_t i = 0; rc == 0 && i < from->waiting_n; i++)
 		rc = numbers_add(ro, into, from->waiting[i], 1);
 	return rc;

@@ -63,12 +63,12 @@ int people_seal(struct rollup *ro, struct people *p);
 
 /* ---- numbers.c: the numbers of a cell, for percentiles ---- */
 
-/* A sketch, and numbers that are not in it yet. Zeroed = empty. */
+/* A sketch, and numbers that are not in it yet. Zeroed = empty. No larger than struct people: amounts are many. */
 struct numbers {
 	void *sketch;
 	double *waiting;
-	uint32_t len, room;
-	uint32_t waiting_n, waiting_cap;
+	uint16_t len, room; /* bytes */
+	uint16_t waiting_n, waiting_cap;
 };
 
 int numbers_add(struct rollup *ro, struct numbers *nu, double number, int64_t times);
