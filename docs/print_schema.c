@@ -45,17 +45,27 @@ static const struct {
 	{ "tally_ledger", "lost", "events that this line never got; `tally_gap` says why" },
 	{ "tally_ledger", "dropped", "events that a plugin of this line dropped" },
 	{ "tally_meta", "name",
-		"`schema`, `hash_key`, `rollup/NAME`, `horizon/GRAIN`, `table/NAME`, `tables/HOST:PORT`" },
+		"`schema`, `hash_key`, `rollup/NAME`, `horizon/GRAIN`, `horizon/visits`, `table/NAME`, `tables/HOST:PORT`" },
 	{ "tally_meta", "value",
 		"schema version; key of the hashes in `key`; definition of the rollup; which tables that MariaDB server has. Never change these by hand" },
 	{ "tally_meta", "horizon",
-		"event time from which the rollup is whole, or before which rows of the grain are deleted; the smallest "
+		"event time from which the rollup is whole or visits are, or before which rows of the grain are deleted; the smallest "
 		"integer = from the beginning" },
 	{ "tally_gap", "reason",
 		"`store_too_old`: the store stood behind the oldest record kept; `skipped`: by `when_spool_full: skip`; "
 		"`damaged`: bytes of the spool were broken; `before`: taken before this line began, not lost" },
 	{ "tally_gap", "events", "how many" },
 	{ "tally_gap", "last", "time of the record at which the line went on" },
+	{ "tally_visit", "lsn", "with `idx` the visit's name: the event by which it was first known" },
+	{ "tally_visit", "idx", "place of that event within its record" },
+	{ "tally_visit", "time", "when it began: time of its first event, UTC microseconds" },
+	{ "tally_visit", "visits", "1; 0 = it turned out to be part of another visit, and adds nothing" },
+	{ "tally_visit", "bounces", "1 = it has one event" },
+	{ "tally_visit", "duration", "from its first event to its last, microseconds" },
+	{ "tally_visit", "views", "its events named `view` or `pageview`" },
+	{ "tally_visit", "entry_page", "page of its first event that has one" },
+	{ "tally_visit", "exit_page", "page of its last event that has one" },
+	{ "tally_visit", "referrer", "referrer of its first event" },
 	{ "tally_rollup_items", "grain", "0 minute, 1 quarter of an hour, 2 day, 3 month" },
 	{ "tally_rollup_items", "bucket",
 		"begin of the bucket, UTC microseconds; days and months begin in the site's own time zone" },
@@ -160,9 +170,10 @@ static const char rollups[] =
 	"\n## Rollups\n\n"
 	"Each rollup that is declared has a table `tally_rollup_NAME`. Its first five columns are always the same; then comes a\n"
 	"column for each dimension (`event:name` → `event_name`, `event:page` → `event_page`, `event:hostname` →\n"
-	"`event_hostname`, `visit:referrer` → `visit_referrer`, `event:props:x` → `props_x`) and for each metric (`events`,\n"
-	"`pageviews`, `visitors_hll` with `visitors`, `sum_F` with `count_F`, `min_F`, `max_F`, `quantiles_F` with `p50_F`; F is\n"
-	"`value` or `props_x`).\n"
+	"`event_hostname`, `visit:referrer` → `visit_referrer`, `visit:entry_page` → `visit_entry_page`, `visit:exit_page` →\n"
+	"`visit_exit_page`, `event:props:x` → `props_x`) and for each metric (`events`, `pageviews`, `visits`, `bounces`,\n"
+	"`duration` in microseconds, `views`, `visitors_hll` with `visitors`, `sum_F` with `count_F`, `min_F`, `max_F`,\n"
+	"`quantiles_F` with `p50_F`; F is `value` or `props_x`).\n"
 	"Letters outside `[a-z0-9_]` become `_` and two hex digits; too long a name ends in 8 digits of a hash.\n\n"
 	"Every event is counted in every grain that is kept, so pick one grain: rows of different grains must not be added.\n"
 	"As an example the table of\n"

@@ -32,6 +32,13 @@ static const struct schema_example {
 		" WHERE site = 'shop.example' AND grain = 2 AND event_name = 'purchase'\n"
 		" GROUP BY props_item HAVING SUM(count_value) > 0",
 		2 },
+	{ "Visits of a day by entry page: how many, what share of them saw one event, how long they were.",
+		"SELECT entry_page, SUM(visits) AS visits, 100.0 * SUM(bounces) / SUM(visits) AS bounce_rate,\n"
+		"       SUM(duration) / 1000000.0 / SUM(visits) AS seconds\n"
+		"  FROM tally_visit\n"
+		" WHERE site = 'shop.example' AND time >= 1767225600000000 AND time < 1767312000000000\n"
+		" GROUP BY entry_page HAVING SUM(visits) > 0 ORDER BY visits DESC",
+		4 },
 	{ "Distinct visitors of one day and item, as one node counted them. Estimates of different rows do not add up:\n"
 	  "whoever visits on two days is in both. For longer spans ask `/v1/query`, which unites the sketches.",
 		"SELECT props_item, visitors\n"

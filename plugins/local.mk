@@ -3,3 +3,4 @@ include plugins/rollup/local.mk
 include plugins/cache/local.mk
 include plugins/degrade/local.mk
 include plugins/dedup/local.mk
+include plugins/session/local.mk

@@ -115,12 +115,17 @@ static int check_pipeline(struct conf_reader *r, const struct conf *c)
 /* Names of tables do not tell upper from lower case in every store. */
 static int check_rollups(struct conf_reader *r, const struct conf *c)
 {
-	for (size_t i = 0; i < c->nrollups; i++)
+	char why[256];
+	for (size_t i = 0; i < c->nrollups; i++) {
+		if (conf_rollup_pairs(&c->rollups[i], why) != 0)
+			return conf_refuse_at(
+				r->err, c->rollups[i].place, "rollups: '%s': %s", c->rollups[i].name, why);
 		for (size_t k = 0; k < i; k++)
 			if (strcasecmp(c->rollups[i].name, c->rollups[k].name) == 0)
 				return conf_refuse_at(r->err, c->rollups[i].place,
 					"rollups: the name '%s' is taken at %s", c->rollups[i].name,
 					c->rollups[k].place);
+	}
 	return 0;
 }
 

@@ -77,6 +77,7 @@ struct conf_sink {
 	uint64_t spool_bytes;            /* what it comes to; UINT64_MAX = no limit of its own */
 	bool skips;                      /* when_spool_full: skip */
 	const char *from;                /* "oldest" */
+	int64_t snapshot_us;             /* between two snapshots of plugins' state, 10 s */
 	const struct conf_pair *options; /* the rest: the sink's own */
 	size_t noptions;
 	const char *place;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a rollup is made of: `by` and `metrics` as written, to the numbers of tally/plugin.h.
  *
- *     by:      event:name | event:page | event:hostname | visit:referrer | event:props:KEY
- *     metrics: events | pageviews | visitors | sum:FIELD | min:FIELD | max:FIELD | p:FIELD
- *              FIELD = value | props.KEY   */
+ *     by:      event:name | event:page | event:hostname | visit:referrer | event:props:KEY |
+ *              visit:entry_page | visit:exit_page
+ *     metrics: events | pageviews | visitors | sum:FIELD | min:FIELD | max:FIELD | p:FIELD |
+ *              visits | bounces | duration | views              FIELD = value | props.KEY   */
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <tally/plugin.h>
 
+#include "conf/check.h"
 #include "conf/option.h"
 
 #define DIMS_MAX 8
@@ -39,8 +42,8 @@ static const struct word dim_words[] = {
 	{ "visit:browser", 0, false, true },
 	{ "visit:os", 0, false, true },
 	{ "visit:country", 0, false, true },
-	{ "visit:entry_page", 0, false, true },
-	{ "visit:exit_page", 0, false, true },
+	{ "visit:entry_page", TALLY_DIM_ENTRY_PAGE, false, false },
+	{ "visit:exit_page", TALLY_DIM_EXIT_PAGE, false, false },
 };
 
 static const struct word metric_words[] = {
@@ -50,16 +53,20 @@ static const struct word metric_words[] = {
 	{ "sum", TALLY_SUM, true, false },
 	{ "min", TALLY_MIN, true, false },
 	{ "max", TALLY_MAX, true, false },
-	{ "visits", TALLY_VISITS, false, true },
-	{ "bounces", TALLY_BOUNCES, false, true },
-	{ "duration", TALLY_DURATION, false, true },
+	{ "visits", TALLY_VISITS, false, false },
+	{ "bounces", TALLY_BOUNCES, false, false },
+	{ "duration", TALLY_DURATION, false, false },
+	{ "views", TALLY_VIEWS, false, false },
 	{ "p", TALLY_QUANTILE, true, false },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const char dims_known[] = "event:name, event:page, event:hostname, visit:referrer and event:props:KEY";
-static const char metrics_known[] = "events, pageviews, visitors, sum:FIELD, min:FIELD, max:FIELD and p:FIELD";
+static const char dims_known[] = "event:name, event:page, event:hostname, visit:referrer, visit:entry_page, "
+				 "visit:exit_page and event:props:KEY";
+static const char metrics_known[] =
+	"events, pageviews, visitors, visits, bounces, duration, views, sum:FIELD, min:FIELD, "
+	"max:FIELD and p:FIELD";
 
 /* The word that text is, or begins with up to the colon; *field = what follows it, or NULL. */
 static const struct word *find_word(const struct word *words, size_t n, const char *text, const char **field)
@@ -228,7 +235,7 @@ static int read_metrics(struct conf_reader *r, const struct conf_row *row, const
 static const char *metric_text(struct arena *a, const struct conf_metric *m)
 {
 	const char *name = word_of(metric_words, COUNT(metric_words), m->kind);
-	if (m->kind < TALLY_SUM)
+	if (m->kind < TALLY_SUM || (m->kind > TALLY_MAX && m->kind != TALLY_QUANTILE))
 		return name;
 	return arena_printf(a, "%s:%s%s", name, m->is_prop ? "props." : "value", m->field);
 }
@@ -244,3 +251,39 @@ static void print_metrics(struct conf_printer *p, const struct conf_row *row, co
 }
 
 const struct conf_kind conf_kind_metrics = { "list of metrics", read_metrics, print_metrics, NULL };
+
+/* ---- which go together ---- */
+
+static bool is_of_visits(const struct conf_metric *m)
+{
+	return (m->kind >= TALLY_VISITS && m->kind <= TALLY_DURATION) || m->kind == TALLY_VIEWS;
+}
+
+static bool is_visit_dim(const struct conf_dimension *d)
+{
+	return d->kind == TALLY_DIM_ENTRY_PAGE || d->kind == TALLY_DIM_EXIT_PAGE;
+}
+
+/* A sum over visits knows nothing of single events, and an event nothing of the pages of its visit. */
+int conf_rollup_pairs(const struct conf_rollup *ru, char why[256])
+{
+	const struct conf_metric *visits = NULL, *events = NULL;
+	for (size_t i = 0; i < ru->nmetrics; i++)
+		*(is_of_visits(&ru->metrics[i]) ? &visits : &events) = &ru->metrics[i];
+	for (size_t i = 0; i < ru->ndims; i++) {
+		const struct conf_dimension *d = &ru->dims[i];
+		const char *dim = word_of(dim_words, COUNT(dim_words), d->kind);
+		if (events && is_visit_dim(d))
+			snprintf(why, 256,
+				"%s cannot be told by %s: that goes with visits, bounces, duration and views",
+				word_of(metric_words, COUNT(metric_words), events->kind), dim);
+		else if (visits && !is_visit_dim(d) && d->kind != TALLY_DIM_REFERRER)
+			snprintf(why, 256,
+				"%s cannot be told by %s: it goes with visit:referrer, visit:entry_page and visit:exit_page",
+				word_of(metric_words, COUNT(metric_words), visits->kind), dim);
+		else
+			continue;
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -147,9 +147,11 @@ static const struct conf_row rollup_rows[] = {
 	{ "name", &conf_kind_text, CONF_AT(struct conf_rollup, name), .required = true, .judge = conf_judge_name,
 		.help = "its table is tally_rollup_NAME" },
 	{ "by", &conf_kind_dims, .fallback = "[]",
-		.help = "dimensions: event:name event:page event:hostname visit:referrer event:props:KEY" },
+		.help = "dimensions: event:name event:page event:hostname visit:referrer event:props:KEY visit:entry_page "
+			"visit:exit_page" },
 	{ "metrics", &conf_kind_metrics, .required = true,
-		.help = "events pageviews visitors sum:F min:F max:F p:F, F = value or props.KEY; sum:F serves avg:F too, p:F every percentile",
+		.help = "events pageviews visitors sum:F min:F max:F p:F, F = value or props.KEY; sum:F serves avg:F too, p:F every "
+			"percentile; of plugin session: visits bounces duration views",
 		.example = "[events, visitors]" },
 };
 static const struct conf_table rollup_table = { CONF_ROWS(rollup_rows), .bytes = sizeof(struct conf_rollup), .max = 64,
@@ -173,6 +175,8 @@ static const struct conf_row sink_rows[] = {
 	{ "spool_max", &conf_kind_text, CONF_AT(struct conf_sink, spool_max), .fallback = "100%",
 		.judge = conf_judge_quota,
 		.help = "how much of the spool may wait for this line: a size, or a share of spool.max" },
+	{ "snapshot", &conf_kind_time, CONF_AT(struct conf_sink, snapshot_us), .fallback = "10s", .least = MS,
+		.most = H, .help = "how often plugins' state is written down; a start replays what came since" },
 	{ NULL, &conf_kind_pairs, CONF_LIST(struct conf_sink, options, noptions), .table = &sink_table },
 };
 static const struct conf_table sink_table = { CONF_ROWS(sink_rows), .bytes = sizeof(struct conf_sink), .max = 32,

@@ -180,6 +180,7 @@ static int shape(struct work *w, int64_t began_us)
 		.freshness = job->freshness,
 		.revision = w->version.revision,
 		.lost = w->version.lost,
+		.many_nodes = w->version.many_nodes,
 		.took_us = clock_mono_us() - began_us,
 		.why = w->why };
 	job->answer.status = 200;

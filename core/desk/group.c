@@ -17,6 +17,29 @@ void groups_open(struct groups *g, const struct query *q, const struct plan_need
 	*g = (struct groups){ .q = q, .needs = needs, .arena = a };
 }
 
+static bool is_nothing(const struct groups *g, const struct group *at)
+{
+	for (size_t i = 0; i < g->needs->n; i++)
+		if (at->amounts[i].count || at->amounts[i].number != 0 || at->amounts[i].len)
+			return false;
+	return true;
+}
+
+void groups_drop_nothing(struct groups *g)
+{
+	struct group **at = &g->first;
+	g->last = NULL;
+	while (*at) {
+		if (is_nothing(g, *at)) {
+			*at = (*at)->next;
+			g->n--;
+			continue;
+		}
+		g->last = *at;
+		at = &(*at)->next;
+	}
+}
+
 void groups_close(struct groups *g)
 {
 	for (struct group *at = g->first; at; at = at->next)
@@ -200,10 +223,10 @@ int group_merge(struct groups *g, struct group *into, const struct group *from)
 		int rc = 0;
 		if (group_is_sketch(kind))
 			rc = group_add_sketch(g, &into->amounts[i], kind, add->sketch, add->len);
-		else if (kind >= TALLY_SUM)
-			group_add_number(&into->amounts[i], kind, add->number, add->count);
-		else
+		else if (plan_is_count(kind))
 			group_add_count(&into->amounts[i], add->count);
+		else
+			group_add_number(&into->amounts[i], kind, add->number, add->count);
 		if (rc)
 			return rc;
 	}
@@ -227,6 +250,14 @@ static struct group_value real(double d, bool known)
 	return known ? (struct group_value){ GROUP_REAL, 0, d } : (struct group_value){ GROUP_NULL, 0, 0 };
 }
 
+/* Of no visits nothing is known. */
+static struct group_value per_visit(
+	const struct plan_needs *needs, const struct group *g, const struct group_amount *am, double scale)
+{
+	int64_t visits = g->amounts[needs->visits].count;
+	return real(visits > 0 ? scale * (double)am->count / (double)visits : 0, visits > 0);
+}
+
 struct group_value group_metric(
 	const struct query *q, const struct plan_needs *needs, size_t metric, const struct group *g, int64_t whole)
 {
@@ -247,6 +278,14 @@ struct group_value group_metric(
 		return real(am->number, am->count > 0);
 	case QM_QUANTILE:
 		return real(quantile_value(am->sketch, am->len, q->metrics[metric].percent), am->len > 0);
+	case QM_VISITS:
+		return integer(am->count);
+	case QM_VIEWS_PER_VISIT:
+		return per_visit(needs, g, am, 1);
+	case QM_BOUNCE_RATE:
+		return per_visit(needs, g, am, 100);
+	case QM_VISIT_DURATION:
+		return per_visit(needs, g, am, 1e-6);
 	case QM_PERCENTAGE:
 	case QM_CONVERSION:
 		break;

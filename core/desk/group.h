@@ -42,6 +42,9 @@ struct group *groups_place(struct groups *g, size_t bucket, const struct tally_s
 /* The group with the bucket and values of another (of the same query), or NULL. */
 const struct group *groups_find(const struct groups *g, const struct group *like);
 
+/* Rows that visits have left again. They stay in the index: what is found there is nothing. */
+void groups_drop_nothing(struct groups *g);
+
 /* An empty group outside the index, for totals; freed with the others. */
 struct group *groups_spare(struct groups *g);
 

@@ -33,7 +33,7 @@ libtallycore_la_SOURCES += \
 	core/desk/route.c \
 	core/desk/run.c core/desk/run.h \
 	core/desk/run_raw.c \
-	core/desk/run_rollup.c \
+	core/desk/run_rollup.c core/desk/run_visits.c \
 	core/desk/schema_doc.c \
 	core/desk/shape.c core/desk/shape.h \
 	core/desk/share.c \

@@ -22,11 +22,16 @@ static const struct {
 	{ "avg", QM_AVG, true },
 	{ "min", QM_MIN, true },
 	{ "max", QM_MAX, true },
+	{ "visits", QM_VISITS, false },
+	{ "views_per_visit", QM_VIEWS_PER_VISIT, false },
+	{ "bounce_rate", QM_BOUNCE_RATE, false },
+	{ "visit_duration", QM_VISIT_DURATION, false },
 };
 
 static const char *const metric_names[] = { "events", "pageviews", "visitors", "percentage", "conversion_rate", "sum:F",
-	"avg:F", "min:F", "max:F", "p50:F", "p90:F", "p95:F", "p99:F", NULL };
-static const char *const metric_later[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration", NULL };
+	"avg:F", "min:F", "max:F", "p50:F", "p90:F", "p95:F", "p99:F", "visits", "views_per_visit", "bounce_rate",
+	"visit_duration", NULL };
+static const char *const metric_later[] = { NULL };
 
 static const struct {
 	const char *name;
@@ -36,6 +41,8 @@ static const struct {
 	{ "event:page", TALLY_DIM_PAGE },
 	{ "event:hostname", TALLY_DIM_HOST },
 	{ "visit:referrer", TALLY_DIM_REFERRER },
+	{ "visit:entry_page", TALLY_DIM_ENTRY_PAGE },
+	{ "visit:exit_page", TALLY_DIM_EXIT_PAGE },
 };
 
 static const struct {
@@ -53,12 +60,12 @@ static const struct {
 
 static const char *const dimension_names[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
 	"time:week", "time:month", "event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer",
-	NULL };
+	"visit:entry_page", "visit:exit_page", NULL };
 static const char *const field_names[] = { "event:name", "event:page", "event:hostname", "event:props:X",
-	"visit:referrer", NULL };
+	"visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
 static const char *const dimension_later[] = { "visit:source", "visit:channel", "visit:utm_source", "visit:utm_medium",
 	"visit:utm_campaign", "visit:utm_content", "visit:utm_term", "visit:device", "visit:browser", "visit:os",
-	"visit:country", "visit:entry_page", "visit:exit_page", NULL };
+	"visit:country", NULL };
 
 static const char *const operator_names[] = { "is", "is_not", "contains", "contains_not", "matches", "matches_not",
 	"and", "or", "not", NULL };
@@ -257,5 +264,54 @@ int query_add_dimension(struct query *q, struct arena *a, struct tally_str name,
 			return query_fail(err, 400, "repeated", "the dimension \"%.*s\" is there already",
 				(int)name.len, name.ptr);
 	q->ndims++;
+	return 0;
+}
+
+/* ---- which go together ---- */
+
+static int metric_of_visits(const struct query *q, bool wanted)
+{
+	for (size_t i = 0; i < q->nmetrics; i++)
+		if (query_is_of_visits(&q->metrics[i]) == wanted)
+			return (int)i;
+	return -1;
+}
+
+static bool is_page_of_visit(const struct query_field *f)
+{
+	return f->kind == TALLY_DIM_ENTRY_PAGE || f->kind == TALLY_DIM_EXIT_PAGE;
+}
+
+/* field is not to be had with metric number `at`, -1 = with what is no question about metrics. */
+static int bad_pair(const struct query *q, int at, const struct query_field *f, const char *why,
+	const char *const *legal, struct query_error *err)
+{
+	struct tally_str what = at < 0 ? STR("it") : q->metrics[at].text;
+	query_fail(err, 400, "bad_pair", "\"%.*s\" is counted by %s", (int)what.len, what.ptr,
+		at < 0                                ? "events"
+		: query_is_of_visits(&q->metrics[at]) ? "visits"
+						      : "events");
+	size_t n = strlen(err->detail);
+	snprintf(err->detail + n, sizeof err->detail - n, ", which have no \"%.*s\": %s", (int)f->text.len, f->text.ptr,
+		why);
+	err->legal = legal;
+	return at < 0 ? -EINVAL : query_fail_at(err, "metrics", at);
+}
+
+int query_check_pairs(const struct query *q, struct query_error *err)
+{
+	static const char *const of_visits[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
+		"time:week", "time:month", "visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
+	static const char *const metrics_of_visits[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration",
+		NULL };
+	int visits = metric_of_visits(q, true), events = metric_of_visits(q, false);
+	bool of_events = events >= 0 || q->form >= QUERY_FUNNEL;
+	for (size_t i = 0; i < q->nfields; i++) {
+		const struct query_field *f = &q->fields[i];
+		if (visits >= 0 && !is_page_of_visit(f) && f->kind != TALLY_DIM_REFERRER)
+			return bad_pair(q, visits, f, "it goes with time and visit:*", of_visits, err);
+		if (of_events && is_page_of_visit(f))
+			return bad_pair(q, events, f, "that goes with metrics of visits", metrics_of_visits, err);
+	}
 	return 0;
 }

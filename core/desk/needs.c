@@ -14,6 +14,10 @@ static const uint32_t need_kind[] = {
 	[QM_PERCENTAGE] = TALLY_VISITORS,
 	[QM_QUANTILE] = TALLY_QUANTILE, /* one sketch for all percents */
 	[QM_CONVERSION] = TALLY_VISITORS,
+	[QM_VISITS] = TALLY_VISITS,
+	[QM_VIEWS_PER_VISIT] = TALLY_VIEWS,
+	[QM_BOUNCE_RATE] = TALLY_BOUNCES,
+	[QM_VISIT_DURATION] = TALLY_DURATION,
 };
 
 static bool same(const struct plan_need *n, uint32_t kind, const struct query_metric *m)
@@ -21,19 +25,40 @@ static bool same(const struct plan_need *n, uint32_t kind, const struct query_me
 	return n->kind == kind && n->is_prop == m->is_prop && str_eq(n->field, m->field);
 }
 
+static unsigned place(struct plan_needs *out, uint32_t kind, const struct query_metric *m)
+{
+	unsigned at = 0;
+	while (at < out->n && !same(&out->need[at], kind, m))
+		at++;
+	if (at == out->n)
+		out->need[out->n++] = (struct plan_need){ kind, m->is_prop, m->field };
+	return at;
+}
+
 void plan_needs(const struct query *q, struct plan_needs *out)
 {
 	*out = (struct plan_needs){ 0 };
 	for (size_t i = 0; i < q->nmetrics; i++) {
-		const struct query_metric *m = &q->metrics[i];
-		uint32_t kind = need_kind[m->kind];
-		unsigned at = 0;
-		while (at < out->n && !same(&out->need[at], kind, m))
-			at++;
-		if (at == out->n)
-			out->need[out->n++] = (struct plan_need){ kind, m->is_prop, m->field };
-		out->of_metric[i] = at;
+		out->of_metric[i] = place(out, need_kind[q->metrics[i].kind], &q->metrics[i]);
+		if (query_is_of_visits(&q->metrics[i]))
+			out->visits = place(out, TALLY_VISITS, &q->metrics[i]);
 	}
+}
+
+bool plan_needs_visits(const struct plan_needs *needs)
+{
+	for (size_t i = 0; i < needs->n; i++)
+		if (plan_is_of_visits(needs->need[i].kind))
+			return true;
+	return false;
+}
+
+bool plan_needs_events(const struct plan_needs *needs)
+{
+	for (size_t i = 0; i < needs->n; i++)
+		if (!plan_is_of_visits(needs->need[i].kind))
+			return true;
+	return false;
 }
 
 /* A rollup's name from its dimensions: letters and digits of "by_name_page". */
@@ -58,14 +83,19 @@ static void put_metric(struct text_out *o, const struct plan_need *n)
 		[TALLY_SUM] = "sum:",
 		[TALLY_MIN] = "min:",
 		[TALLY_MAX] = "max:",
-		[TALLY_QUANTILE] = "p:" };
+		[TALLY_VISITS] = "visits",
+		[TALLY_BOUNCES] = "bounces",
+		[TALLY_DURATION] = "duration",
+		[TALLY_QUANTILE] = "p:",
+		[TALLY_VIEWS] = "views" };
 	struct text_out text;
 	out_open(&text, o->arena);
 	out_lit(&text, words[n->kind]);
-	if (n->kind >= TALLY_SUM && n->is_prop) {
+	bool of_field = (n->kind >= TALLY_SUM && n->kind <= TALLY_MAX) || n->kind == TALLY_QUANTILE;
+	if (of_field && n->is_prop) {
 		out_lit(&text, "props.");
 		text_put(&text, n->field);
-	} else if (n->kind >= TALLY_SUM) {
+	} else if (of_field) {
 		out_lit(&text, "value");
 	}
 	out_json(o, out_text(&text)); /* a double-quoted YAML scalar too */

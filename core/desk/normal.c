@@ -321,6 +321,8 @@ static int finish_walk(struct query *q, struct arena *a, struct query_error *err
 		query_fail(err, 400, "missing_field", "a funnel has at least one step");
 		return query_fail_at(err, "steps", -1);
 	}
+	if (query_check_pairs(q, err))
+		return -EINVAL;
 	if (q->time_dim >= 0 && check_buckets(q, QUERY_PERIODS_MAX, err))
 		return query_fail_at(err, "period", -1);
 	if (q->filter)
@@ -341,7 +343,7 @@ int query_finish(struct query *q, struct arena *a, struct query_error *err)
 		err->legal = query_metric_names();
 		return query_fail_at(err, "metrics", -1);
 	}
-	if (check_shares(q, err))
+	if (check_shares(q, err) || query_check_pairs(q, err))
 		return -EINVAL;
 	if (q->all && q->compare != QUERY_ALONE) {
 		query_fail(err, 400, "bad_pair", "nothing comes before \"all\": it cannot be compared");

@@ -111,7 +111,8 @@ static bool cover_end(struct cover *c, int64_t from, int64_t to)
 {
 	struct query_range r = c->plan->range;
 	if ((from != r.from_us && to != r.to_us) || to - from >= grains[TALLY_QUARTER].length_us ||
-		from < c->st->raw_horizon_us)
+		from < c->st->raw_horizon_us ||
+		(plan_needs_visits(&c->plan->needs) && from < c->st->meta->visits_horizon_us))
 		return false;
 	add_piece(c, from, to, PLAN_EVENTS);
 	return true;
@@ -170,7 +171,8 @@ static int find_metric(const struct tally_rollup *r, uint32_t kind, const struct
 		const struct tally_metric *m = &r->metrics[i];
 		if (m->kind != kind)
 			continue;
-		if (kind < TALLY_SUM || (m->is_prop == n->is_prop && str_eq(m->field, n->field)))
+		if (kind < TALLY_SUM || plan_is_of_visits(kind) ||
+			(m->is_prop == n->is_prop && str_eq(m->field, n->field)))
 			return (int)i;
 	}
 	return -1;
@@ -200,9 +202,9 @@ static bool map_needs(const struct query *q, const struct tally_rollup *r, struc
 			at = find_metric(r, TALLY_EVENTS, n);
 		if (at < 0) {
 			size_t m = 0;
-			while (p->needs.of_metric[m] != i)
+			while (m < q->nmetrics && p->needs.of_metric[m] != i)
 				m++;
-			*why = q->metrics[m].text.ptr;
+			*why = m < q->nmetrics ? q->metrics[m].text.ptr : "visits";
 			return false;
 		}
 		p->column[i] = (unsigned)at;
@@ -246,6 +248,8 @@ static bool try_rollup(const struct query *q, const struct plan_store *st, size_
 		return false;
 	}
 	struct cover c = { .q = q, .st = st, .horizon_us = st->meta->rollup_horizon_us[r->id], .arena = a, .plan = p };
+	if (plan_needs_visits(&p->needs) && st->meta->visits_horizon_us > c.horizon_us)
+		c.horizon_us = st->meta->visits_horizon_us;
 	if (cover_axis(&c) && c.whole_rows)
 		return true;
 	p->held = r;
@@ -277,6 +281,18 @@ static int refuse(const struct query *q, const struct plan_store *st, struct are
 	return -EINVAL;
 }
 
+/* Raw rows of visits begin where plugin session began. */
+static int refuse_visits(const struct plan_store *st, struct query_error *err)
+{
+	char since[40];
+	int64_t from = st->meta->visits_horizon_us;
+	if (from == INT64_MAX)
+		return query_fail(err, 422, "not_covered",
+			"visits are not counted here: name the plugin session in pipeline:, before rollup");
+	since[zone_format(zone_utc(), from, since)] = 0;
+	return query_fail(err, 422, "not_covered", "visits are counted only since %s", since);
+}
+
 int plan_make(const struct query *q, struct query_range range, const struct plan_store *st, struct arena *a,
 	struct plan *out, struct tally_str *why, struct query_error *err)
 {
@@ -306,6 +322,8 @@ int plan_make(const struct query *q, struct query_range range, const struct plan
 	}
 	if (out->rollup)
 		return 0;
+	if (plan_needs_visits(&out->needs) && range.from_us < st->meta->visits_horizon_us)
+		return refuse_visits(st, err);
 	if (range.from_us < st->raw_horizon_us)
 		return refuse(q, st, a, err);
 	out->pieces = arena_zalloc(a, sizeof *out->pieces);

@@ -20,11 +20,30 @@ struct plan_need {
 	struct tally_str field;
 };
 
+#define PLAN_NEEDS_MAX (QUERY_METRICS_MAX + 1) /* the visits that a metric is divided by may be one more */
+
 struct plan_needs {
-	struct plan_need need[QUERY_METRICS_MAX];
+	struct plan_need need[PLAN_NEEDS_MAX];
 	size_t n;
 	unsigned of_metric[QUERY_METRICS_MAX]; /* the need that answers each metric of the query */
+	unsigned visits;                       /* the need that metrics per visit are divided by */
 };
+
+/* Is it a sum over visits? */
+static inline bool plan_is_of_visits(uint32_t kind)
+{
+	return (kind >= TALLY_VISITS && kind <= TALLY_DURATION) || kind == TALLY_VIEWS;
+}
+
+/* Is it a count, which adds up? */
+static inline bool plan_is_count(uint32_t kind)
+{
+	return kind == TALLY_EVENTS || kind == TALLY_PAGEVIEWS || plan_is_of_visits(kind);
+}
+
+/* Any need of that sort? */
+bool plan_needs_visits(const struct plan_needs *needs);
+bool plan_needs_events(const struct plan_needs *needs);
 
 void plan_needs(const struct query *q, struct plan_needs *out);
 
@@ -55,9 +74,9 @@ struct plan {
 	struct plan_needs needs;
 	struct plan_axis axis;
 	struct query_range range;
-	double buckets;                     /* how many the pieces hold */
-	unsigned column[QUERY_METRICS_MAX]; /* rollup: the metric that holds each need */
-	bool from_name[QUERY_METRICS_MAX];  /* PAGEVIEWS counted as the events of rows named view or pageview */
+	double buckets;                  /* how many the pieces hold */
+	unsigned column[PLAN_NEEDS_MAX]; /* rollup: the metric that holds each need */
+	bool from_name[PLAN_NEEDS_MAX];  /* PAGEVIEWS counted as the events of rows named view or pageview */
 	unsigned dim_of_field[QUERY_FIELDS_MAX];
 	const struct tally_rollup *held; /* raw: one that holds all of it, but not over this range */
 	const char *held_why;

@@ -64,7 +64,11 @@ enum query_metric_kind {
 	QM_MAX,
 	QM_PERCENTAGE,
 	QM_QUANTILE,
-	QM_CONVERSION
+	QM_CONVERSION,
+	QM_VISITS, /* this and the following: of visits */
+	QM_VIEWS_PER_VISIT,
+	QM_BOUNCE_RATE,
+	QM_VISIT_DURATION
 };
 
 struct query_metric {
@@ -183,6 +187,11 @@ must_check int query_parse_short(const struct query_context *cx, struct arena *a
 
 /* ---- parts of parsing, shared by both forms ---- */
 
+static inline bool query_is_of_visits(const struct query_metric *m)
+{
+	return m->kind >= QM_VISITS && m->kind <= QM_VISIT_DURATION;
+}
+
 /* A metric or dimension by its name. 0 or -EINVAL with status 400 or 501. */
 must_check int query_add_metric(struct query *q, struct arena *a, struct tally_str name, struct query_error *err);
 must_check int query_add_dimension(struct query *q, struct arena *a, struct tally_str name, struct query_error *err);
@@ -204,6 +213,9 @@ void query_range_compared(struct query *q);
 /* Site, its zone, and the question's zone; timezone empty = the site's. */
 must_check int query_set_site(struct query *q, const struct query_context *cx, struct tally_str site,
 	struct tally_str timezone, struct query_error *err);
+
+/* Metrics of visits and fields of events do not go together, nor the reverse. */
+must_check int query_check_pairs(const struct query *q, struct query_error *err);
 
 /* Resolves "time", checks what only the whole shows, fills in the default order, brings filters into normal order and
  * makes q->key. */

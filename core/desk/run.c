@@ -67,10 +67,20 @@ void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(c
 			run_narrow_by(sql, f->kids[i], column_of(r, f->kids[i]->field));
 }
 
+int run_scan(struct run *r)
+{
+	int rc = plan_needs_events(&r->plan->needs) ? run_raw(r) : 0;
+	return rc == 0 && plan_needs_visits(&r->plan->needs) ? run_visits(r) : rc;
+}
+
 int run_plan(struct run *r, const struct query *q, const struct plan *plan, struct store_reader *reader,
 	struct arena *a, struct query_error *err)
 {
 	*r = (struct run){ .q = q, .plan = plan, .reader = reader, .arena = a, .err = err };
 	groups_open(&r->groups, q, &plan->needs, a);
-	return plan->rollup ? run_rollup(r) : run_raw(r);
+	int rc = plan->rollup ? run_rollup(r) : run_scan(r);
+	/* a series, and a question without dimensions, get their rows whatever is in them */
+	if (rc == 0 && plan_needs_visits(&plan->needs) && q->ndims && q->form != QUERY_SERIES)
+		groups_drop_nothing(&r->groups);
+	return rc;
 }

@@ -37,8 +37,12 @@ must_check int run_plan(struct run *r, const struct query *q, const struct plan 
 #define RUN_STOP 1 /* err is set */
 
 must_check int run_rollup(struct run *r);
-/* The piece under way. */
-must_check int run_raw(struct run *r);
+/* The piece under way, row by row: events, visits, whatever is needed of them. */
+must_check int run_scan(struct run *r);
+must_check int run_raw(struct run *r);    /* rows of tally_event */
+must_check int run_visits(struct run *r); /* rows of tally_visit */
+/* Adds to err, which says that it would read too many rows, what would have done. */
+void run_add_advice(struct run *r);
 
 /* Runs one statement and remembers it. */
 must_check int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, void *arg);

@@ -27,7 +27,8 @@ static void put_statement(struct raw_scan *s, struct store_sql *sql)
 	const struct plan_needs *needs = &s->run->plan->needs;
 	raw_sql_open(s, sql);
 	for (size_t i = 0; i < needs->n; i++)
-		raw_want(s, sql, need_column(&needs->need[i]));
+		if (!plan_is_of_visits(needs->need[i].kind))
+			raw_want(s, sql, need_column(&needs->need[i]));
 	raw_put_source(s, sql);
 	raw_put_limit(s, sql);
 }
@@ -64,6 +65,8 @@ static int add_needs(struct raw_scan *s, struct group *g, int64_t weight, const 
 		struct group_amount *am = &g->amounts[i];
 		double number;
 		int rc = 0;
+		if (plan_is_of_visits(n->kind))
+			continue; /* run_visits.c */
 		if (n->kind == TALLY_EVENTS) {
 			group_add_count(am, weight);
 		} else if (n->kind == TALLY_PAGEVIEWS) {
@@ -85,7 +88,7 @@ static int add_needs(struct raw_scan *s, struct group *g, int64_t weight, const 
 }
 
 /* What would have done. */
-static void add_advice(struct run *r)
+void run_add_advice(struct run *r)
 {
 	const struct plan *p = r->plan;
 	struct query_error was = *r->err;
@@ -133,6 +136,6 @@ int run_raw(struct run *r)
 	int rc = run_statement(r, &sql, take_row, &s);
 	raw_close(&s);
 	if (rc == -EINVAL && strcmp(r->err->code, "too_expensive") == 0)
-		add_advice(r);
+		run_add_advice(r);
 	return rc;
 }

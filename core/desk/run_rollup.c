@@ -41,7 +41,7 @@ static void put_need(struct rollup_scan *s, struct store_sql *sql, size_t i)
 	const char *end = s->sketches ? "" : ")";
 	if (group_is_sketch(kind)) {
 		store_sql_column(sql, "", metric_column(s, i, 0), "", TALLY_T_BLOB);
-	} else if (kind < TALLY_SUM) {
+	} else if (plan_is_count(kind)) {
 		store_sql_column(sql, s->sketches ? "" : "SUM(", metric_column(s, i, 0), end, TALLY_T_INT);
 	} else {
 		store_sql_column(sql, s->sketches ? "" : functions[kind], metric_column(s, i, 0), end, TALLY_T_REAL);
@@ -111,7 +111,7 @@ static int add_needs(struct rollup_scan *s, struct group *g, bool is_view, const
 		int rc = 0;
 		if (group_is_sketch(kind)) {
 			rc = c->null ? 0 : group_add_sketch(&s->run->groups, am, kind, c->v.ptr, c->len);
-		} else if (kind < TALLY_SUM) {
+		} else if (plan_is_count(kind)) {
 			group_add_count(am, c->null || (p->from_name[i] && !is_view) ? 0 : c->v.i);
 		} else if (kind == TALLY_SUM) {
 			group_add_number(am, kind, c[0].null ? 0 : c[0].v.d, c[1].null ? 0 : c[1].v.i);
@@ -167,7 +167,7 @@ int run_rollup(struct run *r)
 	for (r->piece = 0; rc == 0 && r->piece < r->plan->npieces; r->piece++) {
 		struct store_sql sql;
 		if (r->plan->pieces[r->piece].grain == PLAN_EVENTS) {
-			rc = run_raw(r);
+			rc = run_scan(r);
 			continue;
 		}
 		put_statement(&s, &sql, &r->plan->pieces[r->piece]);

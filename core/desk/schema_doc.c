@@ -28,7 +28,9 @@ static void put_dimension(struct text_out *o, const struct tally_dimension *d)
 		[TALLY_DIM_PAGE] = "event:page",
 		[TALLY_DIM_HOST] = "event:hostname",
 		[TALLY_DIM_REFERRER] = "visit:referrer",
-		[TALLY_DIM_PROP] = "event:props:" };
+		[TALLY_DIM_PROP] = "event:props:",
+		[TALLY_DIM_ENTRY_PAGE] = "visit:entry_page",
+		[TALLY_DIM_EXIT_PAGE] = "visit:exit_page" };
 	put_named(o, names[d->kind], d->kind == TALLY_DIM_PROP ? d->key : (struct tally_str){ 0 });
 }
 
@@ -43,7 +45,8 @@ static void put_metric(struct text_out *o, const struct tally_metric *m)
 		[TALLY_VISITS] = "visits",
 		[TALLY_BOUNCES] = "bounces",
 		[TALLY_DURATION] = "duration",
-		[TALLY_QUANTILE] = "p:" };
+		[TALLY_QUANTILE] = "p:",
+		[TALLY_VIEWS] = "views" };
 	const char *name = names[m->kind];
 	bool of_field = name[strlen(name) - 1] == ':';
 	struct tally_str field = m->is_prop ? m->field : STR("value");
@@ -93,7 +96,9 @@ static void put_pairs(struct text_out *o)
 		"\"max:F\",\"p50:F\",\"p90:F\",\"p95:F\",\"p99:F\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"]},{\"metrics\":[\"percentage\"],"
 		"\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],\"note\":\"needs at least one dimension\"},"
 		"{\"metrics\":[\"conversion_rate\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],"
-		"\"note\":\"needs a filter or a dimension on event:name or event:props:X\"}]");
+		"\"note\":\"needs a filter or a dimension on event:name or event:props:X\"},{\"metrics\":[\"visits\","
+		"\"views_per_visit\",\"bounce_rate\",\"visit_duration\"],\"dimensions\":[\"time\",\"visit:referrer\","
+		"\"visit:entry_page\",\"visit:exit_page\"],\"note\":\"counted in the bucket in which the visit began\"}]");
 }
 
 static void put_all(struct text_out *o, const struct schema *schema, const struct store_state *st)

@@ -26,7 +26,7 @@ struct tally_str shape_dimension(const struct shape_input *in, const struct grou
 
 const struct group *shape_beside(const struct shape_input *in, const struct group *g)
 {
-	static const struct group_amount nothing[QUERY_METRICS_MAX];
+	static const struct group_amount nothing[PLAN_NEEDS_MAX];
 	static const struct group empty = { .amounts = (struct group_amount *)nothing };
 	const struct group *found = groups_find(&in->before->groups, g);
 	return found ? found : &empty;

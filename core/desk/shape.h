@@ -18,7 +18,8 @@ struct shape_input {
 	struct run *base, *base_before; /* of query_base(), for conversion_rate; or NULL */
 	struct shape_freshness freshness;
 	uint64_t revision;
-	int64_t lost; /* events of the site that the store never got */
+	int64_t lost;    /* events of the site that the store never got */
+	bool many_nodes; /* more than one wrote into the range */
 	int64_t took_us;
 	struct tally_str why; /* explain: why rollups were not taken */
 };

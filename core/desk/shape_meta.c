@@ -64,7 +64,8 @@ static void put_exactness(struct text_out *o, const struct shape_input *in, cons
 		else if (in->q->metrics[i].kind == QM_QUANTILE && !sampled)
 			text_printf(o, ":{\"kind\":\"ddsketch\",\"rel_error\":%g}", QUANTILE_ERROR);
 		else
-			out_lit(o, sampled ? ":{\"kind\":\"sampled\"}" : ":{\"kind\":\"exact\"}");
+			out_lit(o, sampled && !query_is_of_visits(&in->q->metrics[i]) ? ":{\"kind\":\"sampled\"}"
+										      : ":{\"kind\":\"exact\"}");
 	}
 	text_printf(o, "},\"sampling\":{\"applied\":%s}", sampled ? "true" : "false");
 }
@@ -109,6 +110,9 @@ static void put_warnings(struct text_out *o, const struct shape_input *in)
 		"raw events of this range were thinned out: counts and sums are scaled up, visitors are at least this many");
 	warn(o, shape_folded(in), &some,
 		"the rollup ran full: what came later stands under \"(other)\", so single values may be too low");
+	warn(o, in->many_nodes && plan_needs_visits(&in->now->plan->needs), &some,
+		"more than one node wrote into this range: a visit counts once on each node that saw the visitor, so route a "
+		"visitor's events to one");
 	if (in->lost) {
 		char text[160];
 		snprintf(text, sizeof text,

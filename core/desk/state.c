@@ -38,6 +38,8 @@ static int take_meta(void *arg, const struct tally_cell *cells)
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		if (str_eq(name, str_of(meta_grain_name((enum tally_grain)g))))
 			h->state->meta.grain_horizon_us[g] = cells[2].v.i;
+	if (str_eq(name, STR(META_VISITS)))
+		h->state->meta.visits_horizon_us = cells[2].v.i;
 	if (str_eq(name, STR(RAW_HORIZON)))
 		h->state->raw_horizon_us = cells[2].v.i;
 	take_rollup(h, name, value, cells[2].v.i);
@@ -63,7 +65,7 @@ int store_state(struct store_reader *r, struct arena *a, struct store_state *out
 {
 	struct horizons h = { .schema = store_options(store_of(r))->schema, .state = out };
 	struct store_sql sql;
-	*out = (struct store_state){ .raw_horizon_us = INT64_MIN };
+	*out = (struct store_state){ .raw_horizon_us = INT64_MIN, .meta.visits_horizon_us = INT64_MAX };
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		out->meta.grain_horizon_us[g] = INT64_MIN;
 	prepare(&h, a);
@@ -84,6 +86,7 @@ int store_state(struct store_reader *r, struct arena *a, struct store_state *out
 struct versions {
 	XXH3_state_t *hash;
 	uint64_t revision;
+	int64_t nodes[2]; /* the first two met, 0 = none */
 };
 
 static int take_revision(void *arg, const struct tally_cell *cells)
@@ -93,6 +96,11 @@ static int take_revision(void *arg, const struct tally_cell *cells)
 	for (int i = 0; i < 4; i++)
 		put_u64(bytes + 8 * i, cells[i].null ? 0 : (uint64_t)cells[i].v.i);
 	XXH3_64bits_update(v->hash, bytes, sizeof bytes);
+	int64_t node = cells[1].v.i;
+	if (v->nodes[0] == 0 || v->nodes[0] == node)
+		v->nodes[0] = node;
+	else
+		v->nodes[1] = node;
 	if (!cells[2].null && (uint64_t)cells[2].v.i > v->revision)
 		v->revision = (uint64_t)cells[2].v.i;
 	return 0;
@@ -176,6 +184,7 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 	out->hash = XXH3_64bits_digest(v.hash);
 	out->hash += out->hash == 0;
 	out->revision = v.revision;
+	out->many_nodes = v.nodes[1] != 0;
 	arena_free(&a);
 	return rc;
 }

@@ -82,6 +82,7 @@ must_check int store_state(struct store_reader *r, struct arena *a, struct store
 struct store_version {
 	uint64_t hash;     /* never 0 */
 	uint64_t revision; /* highest lsn that touched the range */
+	bool many_nodes;   /* more than one wrote into the range */
 	int64_t lost;      /* events of the site that a line never got */
 };
 /* Of the site's data in the ranges of the query. */

@@ -3,8 +3,8 @@
  * every rollup says from its horizon on; the ledger's counts are the numbers of rows; no row lies behind the position.
  *
  * Sums of a bucket over all keys are compared (events, pageviews, sum and count of value, numbers in the sketches of
- * value); every sketch is well formed. What is not compared: minimum, maximum, distinct visitors, percentiles, sums of
- * props, single keys of a bucket. */
+ * value; of the rows of visits: visits, bounces, duration, views); every sketch is well formed. What is not compared:
+ * minimum, maximum, distinct visitors, percentiles, sums of props, single keys of a bucket. */
 #ifndef KEEP_VERIFY_H
 #define KEEP_VERIFY_H
 

@@ -7,7 +7,7 @@
 #include "keep/verify.h"
 #include "zone/zone.h"
 
-enum verify_sum { VS_EVENTS, VS_PAGEVIEWS, VS_COUNT_VALUE, VS_COUNTS };
+enum verify_sum { VS_EVENTS, VS_PAGEVIEWS, VS_COUNT_VALUE, VS_VISITS, VS_BOUNCES, VS_DURATION, VS_VIEWS, VS_COUNTS };
 
 /* Of one node, site and bucket. */
 struct verify_cell {
@@ -26,6 +26,7 @@ struct verify {
 	void *reader;
 	int64_t grain_horizon_us[TALLY_GRAINS];
 	int64_t *rollup_horizon_us; /* by id */
+	int64_t visits_horizon_us;
 	struct table raw[TALLY_GRAINS];
 	struct table total; /* node and site: as a bucket at 0 */
 };
@@ -51,6 +52,8 @@ typedef void (*verify_cell_fn)(struct verify *v, const struct verify_cell *c, co
 int verify_read_horizons(struct verify *v);
 /* Raw rows by buckets of step_us from from_us on; fn's r is NULL. */
 int verify_read_raw(struct verify *v, int64_t step_us, int64_t from_us, int grain, verify_cell_fn fn);
+/* The same of visits, by the bucket in which each began. */
+int verify_read_visits(struct verify *v, int64_t step_us, int64_t from_us, int grain, verify_cell_fn fn);
 int verify_read_rollup(struct verify *v, const struct schema_rollup *r, verify_cell_fn fn);
 /* Of each row: node, site, bucket, grain, sketch. */
 int verify_read_sketches(

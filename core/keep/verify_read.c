@@ -33,6 +33,8 @@ static int take_horizon(void *arg, const struct tally_cell *c)
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		if (str_eq(name, str_of(meta_grain_name((enum tally_grain)g))))
 			v->grain_horizon_us[g] = c[1].v.i;
+	if (str_eq(name, STR(META_VISITS)))
+		v->visits_horizon_us = c[1].v.i;
 	for (size_t i = 0; i < v->opt->schema->nrollups; i++) {
 		const struct tally_rollup *r = v->opt->schema->rollups[i].rollup;
 		if (str_eq(name, str_of(meta_rollup_name(r, &v->arena))))
@@ -48,6 +50,7 @@ int verify_read_horizons(struct verify *v)
 		&v->arena, "SELECT `name`, `horizon` FROM `%stally_meta` WHERE `horizon` IS NOT NULL", v->opt->prefix);
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		v->grain_horizon_us[g] = INT64_MIN;
+	v->visits_horizon_us = INT64_MAX;
 	v->rollup_horizon_us = arena_alloc(&v->arena, (v->opt->schema->nrollups + 1) * sizeof(int64_t));
 	for (size_t i = 0; i < v->opt->schema->nrollups; i++)
 		v->rollup_horizon_us[i] = INT64_MAX; /* not in this store yet */
@@ -70,29 +73,48 @@ static int take_sums(void *arg, const struct tally_cell *c)
 	struct verify_cell cell = { .node = c[0].v.i, .site = text_of(&c[1]), .bucket_us = c[2].v.i };
 	for (int i = 0; i < VS_COUNTS; i++)
 		cell.counts[i] = c[3 + i].null ? 0 : c[3 + i].v.i;
-	cell.value = c[6].null ? 0 : c[6].v.d;
-	cell.size = c[7].null ? 0 : c[7].v.d;
-	t->fn(t->v, &cell, t->rollup, t->rollup ? (int)c[8].v.i : t->grain);
+	c += 3 + VS_COUNTS;
+	cell.value = c[0].null ? 0 : c[0].v.d;
+	cell.size = c[1].null ? 0 : c[1].v.d;
+	t->fn(t->v, &cell, t->rollup, t->rollup ? (int)c[2].v.i : t->grain);
 	return 0;
 }
 
 static const uint32_t row_types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT,
-	TALLY_T_REAL, TALLY_T_REAL, TALLY_T_INT };
+	TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_INT, TALLY_T_REAL, TALLY_T_REAL, TALLY_T_INT };
+#define ROW_COLUMNS (3 + VS_COUNTS + 2)
+
+/* sums: the seven counts, the sum and the sum of absolutes. */
+static int read_raw(
+	struct verify *v, const char *table, const char *sums, int64_t step_us, int64_t from_us, struct taking *t)
+{
+	/* the remainder of a negative time is negative in both stores */
+	const char *bucket = arena_printf(
+		&v->arena, "`time` - (`time` %% %" PRId64 " + %" PRId64 ") %% %" PRId64, step_us, step_us, step_us);
+	bool all = from_us == INT64_MIN;
+	const char *sql = arena_printf(&v->arena,
+		"SELECT `node`, `site`, %s AS `bucket`, %s FROM `%s%s` WHERE `time` >= %s%" PRId64 "%s "
+		"GROUP BY `node`, `site`, `bucket`",
+		bucket, sums, v->opt->prefix, table, all ? "(" : "", all ? from_us + 1 : from_us, all ? ") - 1" : "");
+	return ask(v, sql, row_types, ROW_COLUMNS, take_sums, t);
+}
 
 int verify_read_raw(struct verify *v, int64_t step_us, int64_t from_us, int grain, verify_cell_fn fn)
 {
 	struct taking t = { v, NULL, grain, fn };
-	/* the remainder of a negative time is negative in both stores */
-	const char *bucket = arena_printf(
-		&v->arena, "`time` - (`time` %% %" PRId64 " + %" PRId64 ") %% %" PRId64, step_us, step_us, step_us);
-	const char *sql = arena_printf(&v->arena,
-		"SELECT `node`, `site`, %s AS `bucket`, SUM(`weight`), SUM(CASE WHEN `name` IN ('view', 'pageview') THEN "
-		"`weight` ELSE 0 END), SUM(CASE WHEN `value` IS NULL THEN 0 ELSE `weight` END), SUM(`value` * `weight`), "
-		"SUM(ABS(`value`) * `weight`) FROM `%stally_event` WHERE `time` >= %s%" PRId64 "%s "
-		"GROUP BY `node`, `site`, `bucket`",
-		bucket, v->opt->prefix, from_us == INT64_MIN ? "(" : "", from_us == INT64_MIN ? from_us + 1 : from_us,
-		from_us == INT64_MIN ? ") - 1" : "");
-	return ask(v, sql, row_types, 8, take_sums, &t);
+	return read_raw(v, "tally_event",
+		"SUM(`weight`), SUM(CASE WHEN `name` IN ('view', 'pageview') THEN `weight` ELSE 0 END), "
+		"SUM(CASE WHEN `value` IS NULL THEN 0 ELSE `weight` END), 0, 0, 0, 0, SUM(`value` * `weight`), "
+		"SUM(ABS(`value`) * `weight`)",
+		step_us, from_us, &t);
+}
+
+int verify_read_visits(struct verify *v, int64_t step_us, int64_t from_us, int grain, verify_cell_fn fn)
+{
+	struct taking t = { v, NULL, grain, fn };
+	return read_raw(v, "tally_visit",
+		"0, 0, 0, SUM(`visits`), SUM(`bounces`), SUM(`duration`), SUM(`views`), 0.0, 0.0", step_us, from_us,
+		&t);
 }
 
 static bool has_column(const struct tally_table *t, const char *name)
@@ -113,13 +135,16 @@ int verify_read_rollup(struct verify *v, const struct schema_rollup *r, verify_c
 {
 	struct taking t = { v, r, 0, fn };
 	const struct tally_table *table = &r->table;
+	static const char *const columns[VS_COUNTS] = { "events", "pageviews", "count_value", "visits", "bounces",
+		"duration", "views" };
+	const char *counts = "";
+	for (int i = 0; i < VS_COUNTS; i++)
+		counts = arena_printf(&v->arena, "%s%s, ", counts, sum_of(v, table, "SUM(", columns[i], ")", "0"));
 	const char *sql = arena_printf(&v->arena,
-		"SELECT `node`, `site`, `bucket`, %s, %s, %s, %s, %s, `grain` FROM `%s%s` GROUP BY `node`, `site`, `grain`, "
-		"`bucket`",
-		sum_of(v, table, "SUM(", "events", ")", "0"), sum_of(v, table, "SUM(", "pageviews", ")", "0"),
-		sum_of(v, table, "SUM(", "count_value", ")", "0"), sum_of(v, table, "SUM(", "sum_value", ")", "0.0"),
+		"SELECT `node`, `site`, `bucket`, %s%s, %s, `grain` FROM `%s%s` GROUP BY `node`, `site`, `grain`, `bucket`",
+		counts, sum_of(v, table, "SUM(", "sum_value", ")", "0.0"),
 		sum_of(v, table, "SUM(ABS(", "sum_value", "))", "0.0"), v->opt->prefix, table->name);
-	return ask(v, sql, row_types, 9, take_sums, &t);
+	return ask(v, sql, row_types, ROW_COLUMNS + 1, take_sums, &t);
 }
 
 int verify_read_sketches(

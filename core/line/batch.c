@@ -122,19 +122,19 @@ struct site_terms *batch_terms(struct batch *b, struct tally_str site)
 	return *place;
 }
 
-/* The UTC day of a stored event gets a new revision with this batch. */
-static void touch_day(struct batch *b, const struct tally_event *ev)
+/* The UTC day of this time gets a new revision with this batch. */
+static void touch_day(struct batch *b, struct tally_str site, int64_t time_us)
 {
-	int64_t day = ev->time_us / DAY_US - (ev->time_us % DAY_US < 0);
+	int64_t day = time_us / DAY_US - (time_us % DAY_US < 0);
 	char key[8 + EVENT_NAME_MAX];
-	size_t n = ev->site.len < EVENT_NAME_MAX ? ev->site.len : EVENT_NAME_MAX;
+	size_t n = site.len < EVENT_NAME_MAX ? site.len : EVENT_NAME_MAX;
 	memcpy(key, &day, 8);
-	memcpy(key + 8, ev->site.ptr, n);
+	memcpy(key + 8, site.ptr, n);
 	void **place = table_place(&b->days, str_make(key, 8 + n));
 	if (*place)
 		return;
 	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_REVISION]);
-	row[0] = cell_text(ev->site);
+	row[0] = cell_text(site);
 	row[1] = cell_int(day * DAY_US);
 	*place = row;
 }
@@ -158,7 +158,7 @@ void batch_add_event(struct batch *b, const struct tally_event *ev)
 	row[EVC_WEIGHT] = cell_int(ev->weight);
 	row[EVC_PROPS] = cell_text(event_props_json(ev, &b->arena));
 	batch_terms(b, ev->site)->stored++;
-	touch_day(b, ev);
+	touch_day(b, ev->site, ev->time_us);
 }
 
 enum dead_column { DC_NODE, DC_LINE, DC_LSN, DC_IDX, DC_SITE, DC_TIME, DC_CODE, DC_ERROR, DC_RAW };
@@ -186,6 +186,33 @@ void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx)
 	row[DC_IDX] = cell_int(idx);
 }
 
+/* ---- visits ---- */
+
+/* The row is the visit as it is now; the days it was in and is in have changed. */
+int line_plug_visit(void *line, const struct tally_visit *before, const struct tally_visit *now)
+{
+	struct line *l = line;
+	struct batch *b = l->filling;
+	struct tally_str site = arena_str(&b->arena, now->site);
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_VISIT]);
+	row[VIC_LSN] = cell_uint(now->lsn);
+	row[VIC_IDX] = cell_int(now->idx);
+	row[VIC_SITE] = cell_text(site);
+	row[VIC_TIME] = cell_int(now->begin_us);
+	row[VIC_VISITS] = cell_int(now->visits);
+	row[VIC_BOUNCES] = cell_int(now->bounces);
+	row[VIC_DURATION] = cell_int(now->duration_us);
+	row[VIC_VIEWS] = cell_int(now->views);
+	row[VIC_ENTRY] = cell_text(arena_str(&b->arena, now->entry_page));
+	row[VIC_EXIT] = cell_text(arena_str(&b->arena, now->exit_page));
+	row[VIC_REFERRER] = cell_text(arena_str(&b->arena, now->referrer));
+	touch_day(b, site, now->begin_us);
+	if (before)
+		touch_day(b, site, before->begin_us);
+	b->dirty = true;
+	return 0;
+}
+
 /* ---- rollup rows ---- */
 
 static void put_amount(struct tally_cell *cells, const struct tally_metric *m, const struct tally_amount *a)
@@ -193,6 +220,10 @@ static void put_amount(struct tally_cell *cells, const struct tally_metric *m, c
 	switch (m->kind) {
 	case TALLY_EVENTS:
 	case TALLY_PAGEVIEWS:
+	case TALLY_VISITS:
+	case TALLY_BOUNCES:
+	case TALLY_DURATION:
+	case TALLY_VIEWS:
 		cells[0] = cell_int(a->count);
 		return;
 	case TALLY_VISITORS:

@@ -10,6 +10,7 @@
 #include "base/ring.h"
 #include "base/table.h"
 #include "line/line.h"
+#include "line/state.h"
 #include "zone/zone.h"
 
 #define LETTERS_KEPT 64
@@ -110,6 +111,9 @@ struct line {
 	const struct ledger_dead *dead_seen;
 	struct funeral funeral;
 
+	struct line_state_keeper keeper;
+	bool reloading; /* the stages have a state: a new pipeline waits for empty hands, and nothing more is read */
+
 	pthread_mutex_t lock; /* what other threads see: */
 	struct table terms;   /* site -> struct site_terms, as stored */
 	struct table in_hand; /* site -> events in batches, as an integer */
@@ -156,6 +160,22 @@ int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *ro
 /* Sorts, adds the rows that go with every batch, and fills b->wire. */
 void batch_close(struct line *l, struct batch *b);
 
+/* The events of a record, one after the other. */
+struct stage_events {
+	struct tally_str forms;
+	uint32_t n, at;
+	const char *verdicts; /* NULL = all were taken */
+	const struct spool_record *rec;
+};
+
+/* False: the record cannot be read. reader: where the record that a RELEASE names is found. */
+must_check bool stage_open(struct spool_reader *reader, const struct spool_record *rec, struct stage_events *out);
+/* 1: the next event that was taken; 0: there is none; -EBADMSG: the rest cannot be read. Its texts are those of the
+ * record, what it needs besides lives in the arena. */
+must_check int stage_next(struct stage_events *es, struct arena *a, struct tally_event *ev);
+/* NULL, or why no stage is to see this event: it is a dead letter of this line, or a plugin crashed on it too often. */
+const char *stage_laid_aside(struct line *l, struct arena *a, const struct tally_event *ev, int *code);
+
 /* stage.c: a record's events through the stages into l->filling. */
 void stage_record(struct line *l, const struct spool_record *rec);
 void stage_flush(struct line *l);
@@ -168,6 +188,10 @@ bool letters_are_ours(const struct line *l, const struct spool_record *rec);
 /* Assumes: nothing is in hand. 0, or the -errno of a store that does not tell which letters it has. */
 must_check int letters_stage(struct line *l, const struct spool_record *rec);
 void letters_committed(struct line *l, const struct batch *b); /* lock held */
+
+/* A LETTERS record that was taken before: calls fn for each of its events that came to stand in the store. */
+must_check int letters_again(struct line *l, const struct spool_record *rec, struct arena *a,
+	void (*fn)(void *arg, struct tally_event *ev), void *arg);
 
 /* bury.c: refused rows become dead letters; then the line starts over. */
 void bury_begin(struct line *l, const struct ship_report *rep);

@@ -119,6 +119,25 @@ static struct span span_of(struct letters in, struct arena *a)
 	return s;
 }
 
+static int read_rows(struct line *l, const struct tally_statement *st, tally_row_fn fn, struct table *out)
+{
+	const struct tally_sink *sink = ship_sink(l->ship);
+	void *reader;
+	int rc = sink->reader_open(ship_sink_self(l->ship), &reader);
+	if (rc)
+		return rc;
+	rc = sink->read_begin(reader);
+	if (!rc) {
+		rc = sink->read(reader, st, fn, out);
+		sink->read_end(reader);
+	}
+	if (rc)
+		log_warn("line", "%s: the letters of the store cannot be read: %s", l->opt.sink->name,
+			sink->reader_error(reader));
+	sink->reader_close(reader);
+	return rc;
+}
+
 static int take_key(void *arg, const struct tally_cell *c)
 {
 	char room[12];
@@ -130,7 +149,6 @@ static int read_there(struct line *l, struct span s, struct table *out)
 {
 	static const uint32_t columns[] = { TALLY_T_INT, TALLY_T_INT };
 	static const uint32_t params[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT };
-	const struct tally_sink *sink = ship_sink(l->ship);
 	const char *prefix = l->opt.sink->prefix, *name = l->opt.sink->name;
 	char sql[512];
 	snprintf(sql, sizeof sql,
@@ -146,20 +164,7 @@ static int read_there(struct line *l, struct span s, struct table *out)
 		.nparams = 4,
 		.column_types = columns,
 		.ncolumns = 2 };
-	void *reader;
-	int rc = sink->reader_open(ship_sink_self(l->ship), &reader);
-	if (rc)
-		return rc;
-	rc = sink->read_begin(reader);
-	if (!rc) {
-		rc = sink->read(reader, &st, take_key, out);
-		sink->read_end(reader);
-	}
-	if (rc)
-		log_warn("line", "%s: the dead letters of the store cannot be read: %s", name,
-			sink->reader_error(reader));
-	sink->reader_close(reader);
-	return rc;
+	return read_rows(l, &st, take_key, out);
 }
 
 /* ---- staging ---- */
@@ -209,6 +214,59 @@ static void stage_there(
 		if (in.what == PAYLOAD_REPLAY)
 			send_again(l, b, &one, rec, i);
 	}
+}
+
+/* ---- once more, silently ---- */
+
+static int take_idx(void *arg, const struct tally_cell *c)
+{
+	char room[12];
+	*table_place(arg, key_of(0, (uint32_t)c[0].v.i, room)) = arg;
+	return 0;
+}
+
+/* Which of the record's events have a row. */
+static int read_stored(struct line *l, uint64_t lsn, struct table *out)
+{
+	static const uint32_t columns[] = { TALLY_T_INT };
+	static const uint32_t params[] = { TALLY_T_TEXT, TALLY_T_INT };
+	const char *prefix = l->opt.sink->prefix;
+	char sql[512];
+	snprintf(sql, sizeof sql,
+		"SELECT e.`idx` FROM `%stally_event` e JOIN `%stally_node` n ON n.`number` = e.`node` "
+		"WHERE n.`uuid` = ? AND e.`lsn` = ?",
+		prefix, prefix);
+	const struct tally_cell values[] = { { .v.ptr = l->opt.node_uuid, .len = (uint32_t)strlen(l->opt.node_uuid) },
+		{ .v.i = (int64_t)lsn } };
+	struct tally_statement st = { .sql = sql,
+		.params = values,
+		.param_types = params,
+		.nparams = 2,
+		.column_types = columns,
+		.ncolumns = 1 };
+	return read_rows(l, &st, take_idx, out);
+}
+
+int letters_again(struct line *l, const struct spool_record *rec, struct arena *a,
+	void (*fn)(void *arg, struct tally_event *ev), void *arg)
+{
+	struct letters in;
+	struct letter one;
+	struct table stored = { 0 };
+	char room[12];
+	if (!letters_open(rec, &in) || in.what != PAYLOAD_REPLAY)
+		return 0;
+	int rc = read_stored(l, rec->lsn, &stored);
+	for (uint32_t i = 0; rc == 0 && i < in.n && letters_next(&in, a, &one); i++) {
+		if (!table_get(&stored, key_of(0, i, room)))
+			continue;
+		one.ev.lsn = rec->lsn;
+		one.ev.idx = i;
+		one.ev.received_us = one.received_us;
+		fn(arg, &one.ev);
+	}
+	table_free(&stored);
+	return rc;
 }
 
 static void keep_result(struct line *l, const struct line_letters *r)

@@ -37,6 +37,7 @@ static void committed(struct line *l)
 	meter_commit(l, b);
 	gap_meter(l, b);
 	batch_reset(b);
+	state_committed(l);
 	place_hold(l, l->position.lsn);
 	place_tell(l);
 }
@@ -79,7 +80,7 @@ static bool is_late(const struct line *l, int64_t now)
 static bool is_due(const struct line *l, int64_t now)
 {
 	return l->filling->dirty &&
-	       (is_full(l) || is_late(l, now) || l->holding || l->behind || atomic_load(&l->quit) ||
+	       (is_full(l) || is_late(l, now) || l->holding || l->behind || l->reloading || atomic_load(&l->quit) ||
 		       l->filling->letters.lsn || atomic_load(&l->flush_now));
 }
 
@@ -91,6 +92,8 @@ static void take_pipeline(struct line *l, struct plug_set *set, const struct con
 		log_error("line", "%s: the new pipeline was not taken: %s", l->opt.sink->name, why);
 		return;
 	}
+	if (l->state == LINE_READING) /* else a start is to come, which makes the state anew */
+		state_hand_over(l, l->chain, chain);
 	plug_chain_close(l->chain);
 	l->chain = chain;
 	l->opt.plugins = set;
@@ -105,7 +108,16 @@ static void take_reload(struct line *l)
 	pthread_mutex_unlock(&l->lock);
 	if (!set)
 		return;
+	/* a state goes from the old stages to the new ones as of the store's position */
+	bool states = plug_states(l->chain) || plug_set_states(set);
+	l->reloading = states && l->state == LINE_READING && (l->flying || l->filling->dirty);
+	if (l->reloading || l->filling->dirty)
+		return;
 	take_pipeline(l, set, conf);
+	if (l->opt.plugins == set && plug_set_gives_visits(set) && !ship_visits(l->ship) && l->state == LINE_READING) {
+		ship_set_visits(l->ship, true);
+		place_ask(l); /* the store is to remember from when on visits are whole */
+	}
 	pthread_mutex_lock(&l->lock);
 	if (l->next_plugins == set)
 		l->next_plugins = NULL;
@@ -116,6 +128,7 @@ static void send(struct line *l)
 {
 	struct batch *b = l->filling;
 	stage_flush(l);
+	state_take(l, b);
 	horizon_move(l, b);
 	batch_close(l, b);
 	l->flying = b;
@@ -175,7 +188,7 @@ static bool work(struct line *l)
 		place_ask(l);
 		return true;
 	}
-	while (l->state == LINE_READING && !l->behind && !l->filling->letters.lsn && !is_full(l) &&
+	while (l->state == LINE_READING && !l->behind && !l->reloading && !l->filling->letters.lsn && !is_full(l) &&
 		(l->flying || !is_late(l, now)) && read_one(l)) {
 		busy = true;
 		now = clock_mono_us();
@@ -218,8 +231,8 @@ static void step(struct line *l)
 		bury(l);
 	if (l->state == LINE_STOPPED && (clock_mono_us() >= l->ask_at_us || atomic_exchange(&l->flush_now, false)))
 		place_ask(l);
-	if (!l->filling->dirty)
-		take_reload(l); /* the stages are empty between two batches */
+	take_reload(l); /* between two batches, where the stages are empty */
+	state_look(l);
 	if (l->state == LINE_READING && work(l))
 		return;
 	if (is_time_to_look(l))
@@ -247,6 +260,8 @@ static void *line_main(void *arg)
 	while (!may_end(l))
 		step(l);
 	furthest_note(l);
+	if (l->state == LINE_READING && !l->flying && !l->filling->dirty)
+		state_end(l);
 	return NULL;
 }
 
@@ -269,6 +284,7 @@ int line_open(const struct line_options *opt, struct line **out, char why[512])
 	batch_open(&l->batches[0], opt->schema);
 	batch_open(&l->batches[1], opt->schema);
 	l->filling = &l->batches[0];
+	state_open(l);
 	int rc = ship_open(plug_set_sink(opt->plugins, opt->sink->plugin), opt->sink, opt->conf, opt->schema,
 		opt->node_uuid, &l->ship, why);
 	if (!rc)
@@ -282,6 +298,7 @@ int line_open(const struct line_options *opt, struct line **out, char why[512])
 	l->entry.skips = opt->sink->skips;
 	place_hold(l, 0);
 	ship_on_report(l->ship, knock, l);
+	ship_set_visits(l->ship, plug_set_gives_visits(opt->plugins));
 	ledger_add_line(opt->ledger, &l->entry);
 	*out = l;
 	return 0;
@@ -335,6 +352,7 @@ void line_close(struct line *l, int64_t drain_us)
 		line_flush(l);
 		pthread_join(l->thread, NULL);
 	}
+	state_close(l);
 	if (l->ship)
 		ship_close(l->ship);
 	if (l->chain)

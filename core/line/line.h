@@ -79,6 +79,7 @@ void line_view(struct line *l, struct arena *a, struct line_view *out);
 
 /* For plug_services; owner is the line. [line] */
 int line_plug_emit(void *line, const struct tally_row *row);
+int line_plug_visit(void *line, const struct tally_visit *before, const struct tally_visit *now);
 int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 
 /* [any thread] The store's memory of horizons as of the last start of the line; false until it was seen. */

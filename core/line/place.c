@@ -32,7 +32,7 @@ void place_tell(struct line *l)
 	gap_look(l);
 	furthest_note(l);
 	if (known) {
-		atomic_store(&l->entry.needed, l->position.lsn);
+		atomic_store(&l->entry.needed, state_needs(l, l->position.lsn));
 		atomic_store(&l->entry.done, idle ? l->cursor : l->position.lsn);
 	}
 	atomic_store(&l->entry.unreachable, st.breaker_open || st.stopped || l->state == LINE_STOPPED);
@@ -48,6 +48,7 @@ void place_forget(struct line *l)
 	batch_reset(&l->batches[1]);
 	l->filling = &l->batches[0];
 	l->holding = l->behind = l->jumped = false;
+	state_forget(l);
 	if (!MUTANT("stages_not_reset"))
 		plug_reset(l->chain);
 }
@@ -60,7 +61,7 @@ void place_ask(struct line *l)
 
 void place_hold(struct line *l, uint64_t lsn)
 {
-	spool_reader_hold(l->reader, l->entry.skips ? UINT64_MAX : lsn);
+	spool_reader_hold(l->reader, l->entry.skips ? UINT64_MAX : state_needs(l, lsn));
 }
 
 void place_lost(struct line *l, const char *why, int64_t again_us)
@@ -140,6 +141,11 @@ void place_begin(struct line *l, struct tally_position pos)
 	if (terms_load(l)) {
 		place_lost(l, "what the store has counted cannot be read, and nothing is begun without it; see the log",
 			LINE_AGAIN_US);
+		return;
+	}
+	if (state_restore(l, pos, words)) {
+		plug_reset(l->chain);
+		place_lost(l, words, LINE_AGAIN_US);
 		return;
 	}
 	l->filling->from = l->filling->to = pos;

@@ -14,13 +14,6 @@
 
 #define TICK_US 1000000
 
-/* The events of a record, and which of them were taken (NULL = all). */
-struct events {
-	struct tally_str forms;
-	uint32_t n;
-	const char *verdicts;
-};
-
 static bool skip_sized(struct tally_str *p)
 {
 	if (p->len < 4 || p->len - 4 < get_u32(p->ptr))
@@ -30,21 +23,22 @@ static bool skip_sized(struct tally_str *p)
 	return true;
 }
 
-static bool open_forms(struct tally_str p, struct events *out)
+static bool open_forms(struct tally_str p, struct stage_events *out)
 {
 	if (!skip_sized(&p) || p.len < 4)
 		return false;
-	*out = (struct events){ .forms = str_make(p.ptr + 4, p.len - 4), .n = get_u32(p.ptr) };
+	out->forms = str_make(p.ptr + 4, p.len - 4);
+	out->n = get_u32(p.ptr);
 	return true;
 }
 
 /* A RELEASE: the events stand in the pending record that it names. */
-static bool open_release(struct line *l, struct tally_str p, struct events *out)
+static bool open_release(struct spool_reader *reader, struct tally_str p, struct stage_events *out)
 {
 	struct spool_record redis;
 	if (!skip_sized(&p) || p.len < 12 || p.len - 12 < get_u32(p.ptr + 8))
 		return false;
-	if (spool_reader_at(l->reader, get_u64(p.ptr), &redis))
+	if (spool_reader_at(reader, get_u64(p.ptr), &redis))
 		return false;
 	if (!open_forms(str_make(redis.payload, redis.len), out) || out->n != get_u32(p.ptr + 8))
 		return false;
@@ -52,15 +46,33 @@ static bool open_release(struct line *l, struct tally_str p, struct events *out)
 	return true;
 }
 
-static bool open_events(struct line *l, const struct spool_record *rec, struct events *out)
+bool stage_open(struct spool_reader *reader, const struct spool_record *rec, struct stage_events *out)
 {
 	struct tally_str p = { rec->payload, rec->len };
-	*out = (struct events){ 0 };
+	*out = (struct stage_events){ .rec = rec };
 	if (rec->type == SPOOL_EVENTS)
 		return open_forms(p, out);
 	if (rec->type == SPOOL_RELEASE)
-		return open_release(l, p, out);
+		return open_release(reader, p, out);
 	return true;
+}
+
+int stage_next(struct stage_events *es, struct arena *a, struct tally_event *ev)
+{
+	while (es->at < es->n) {
+		int64_t used = event_decode(es->forms.ptr, es->forms.len, a, ev);
+		if (used < 0)
+			return -EBADMSG;
+		uint32_t i = es->at++;
+		es->forms = str_make(es->forms.ptr + used, es->forms.len - (size_t)used);
+		if (es->verdicts && es->verdicts[i] != PAYLOAD_TAKEN)
+			continue;
+		ev->lsn = es->rec->lsn;
+		ev->idx = i;
+		ev->received_us = es->rec->time_us;
+		return 1;
+	}
+	return 0;
 }
 
 /* ---- one event ---- */
@@ -70,22 +82,29 @@ static void count_dropped(const struct plug_verdict *v)
 	meter_add(meter_get(M_DROPPED, str_of(v->plugin), str_of(v->reason), STR("")), 1);
 }
 
+const char *stage_laid_aside(struct line *l, struct arena *a, const struct tally_event *ev, int *code)
+{
+	const struct ledger_dead *dead = letters_dead(l, ev);
+	if (dead) {
+		*code = dead->code;
+		return dead->message;
+	}
+	const char *parked = crash_parked(ev->lsn, ev->idx, ev->received_us);
+	*code = ENOTRECOVERABLE;
+	return parked ? arena_printf(a, "parked: plugin %s crashed on it %d times", parked, CRASH_MOST) : NULL;
+}
+
 void stage_event(struct line *l, struct tally_event *ev)
 {
 	struct batch *b = l->filling;
 	struct plug_verdict v = { "", "", 0 };
-	const struct ledger_dead *dead = letters_dead(l, ev);
 	const struct tally_event sent = *ev; /* a letter is what was sent, whatever the stages before made of it */
-	if (dead && MUTANT("letter_lost"))
+	int code;
+	const char *aside = stage_laid_aside(l, &b->arena, ev, &code);
+	if (aside && MUTANT("letter_lost"))
 		return;
-	if (dead) {
-		batch_add_dead(l, b, ev, dead->code, dead->message);
-		return;
-	}
-	const char *parked = crash_parked(ev->lsn, ev->idx, ev->received_us);
-	if (parked) {
-		batch_add_dead(l, b, ev, ENOTRECOVERABLE,
-			arena_printf(&b->arena, "parked: plugin %s crashed on it %d times", parked, CRASH_MOST));
+	if (aside) {
+		batch_add_dead(l, b, ev, code, aside);
 		return;
 	}
 	crash_about(ev->lsn, ev->idx, ev->received_us);
@@ -109,34 +128,25 @@ void stage_note_begin(struct line *l, struct batch *b)
 	b->oldest_us = l->clock_us;
 }
 
-static void stage_events(struct line *l, const struct spool_record *rec, struct events *es)
+static void stage_events(struct line *l, const struct spool_record *rec, struct stage_events *es)
 {
 	struct batch *b = l->filling;
-	struct tally_str p = es->forms;
+	struct tally_event ev;
+	int rc;
 	/* The record's bytes are the reader's and die with the next read; the batch keeps its own copy. */
-	p.ptr = arena_copy(&b->arena, p.ptr, p.len);
-	const char *verdicts = es->verdicts ? arena_copy(&b->arena, es->verdicts, es->n) : NULL;
-	for (uint32_t i = 0; i < es->n; i++) {
-		struct tally_event ev;
-		int64_t used = event_decode(p.ptr, p.len, &b->arena, &ev);
-		if (used < 0) {
-			log_error("line",
-				"%s: event %u of the record at lsn %llu cannot be read; the rest of it is skipped",
-				l->opt.sink->name, i, (unsigned long long)rec->lsn);
-			return;
-		}
-		p = str_make(p.ptr + used, p.len - (size_t)used);
-		if (verdicts && verdicts[i] != PAYLOAD_TAKEN)
-			continue;
-		if (MUTANT("event_dropped") && rec->lsn % 7 == 0 && i == 0)
+	es->forms.ptr = arena_copy(&b->arena, es->forms.ptr, es->forms.len);
+	if (es->verdicts)
+		es->verdicts = arena_copy(&b->arena, es->verdicts, es->n);
+	while ((rc = stage_next(es, &b->arena, &ev)) == 1) {
+		if (MUTANT("event_dropped") && rec->lsn % 7 == 0 && ev.idx == 0)
 			continue;
 		stage_note_begin(l, b);
-		ev.lsn = rec->lsn;
-		ev.idx = i;
-		ev.received_us = rec->time_us;
 		b->events++;
 		stage_event(l, &ev);
 	}
+	if (rc < 0)
+		log_error("line", "%s: event %u of the record at lsn %llu cannot be read; the rest of it is skipped",
+			l->opt.sink->name, es->at, (unsigned long long)rec->lsn);
 }
 
 static void tick(struct line *l, int64_t time_us)
@@ -207,13 +217,13 @@ static void note_missing(struct line *l, const struct spool_record *rec)
 
 void stage_record(struct line *l, const struct spool_record *rec)
 {
-	struct events es;
+	struct stage_events es;
 	tick(l, rec->time_us);
 	l->jumped |= rec->lsn != l->cursor;
 	if (rec->type == SPOOL_CHECKPOINT)
 		gap_at_checkpoint(l, rec);
 	each_taken(rec, count_taken, l->filling);
-	if (!open_events(l, rec, &es))
+	if (!stage_open(l->reader, rec, &es))
 		note_missing(l, rec);
 	else if (es.n)
 		stage_events(l, rec, &es);

@@ -31,6 +31,7 @@ void front_services(struct daemon *d)
 		.work = desk_plug_work,
 		.horizon = line_plug_horizon,
 		.emit = line_plug_emit,
+		.visit = line_plug_visit,
 		.count = view_plugin_count,
 	};
 	the_daemon = d;

@@ -15,6 +15,9 @@ const char *const plug_hook_names[HOOKS] = {
 	[HOOK_TICK] = "tick",
 	[HOOK_FLUSH] = "flush",
 	[HOOK_RESET] = "reset",
+	[HOOK_SAVE] = "save",
+	[HOOK_LOAD] = "load",
+	[HOOK_VISIT] = "visit",
 	[HOOK_REQUEST] = "request",
 	[HOOK_ANSWERED] = "answered",
 };
@@ -28,7 +31,8 @@ static unsigned hooks_at(const struct tally_plugin *p, enum tally_station statio
 				  !!p->recall << HOOK_RECALL);
 	case TALLY_LINE:
 		return (unsigned)(!!p->event << HOOK_EVENT | !!p->tick << HOOK_TICK | !!p->flush << HOOK_FLUSH |
-				  !!p->reset << HOOK_RESET);
+				  !!p->reset << HOOK_RESET | !!p->save << HOOK_SAVE | !!p->load << HOOK_LOAD |
+				  !!p->visit << HOOK_VISIT);
 	case TALLY_DESK:
 		return (unsigned)(!!p->request << HOOK_REQUEST | !!p->answered << HOOK_ANSWERED);
 	case TALLY_DOOR:
@@ -95,6 +99,17 @@ void plug_instance_free(struct tally_instance *in)
 	drop_instance(in);
 }
 
+/* Who hears of visits stands behind who gives them. */
+static void check_order(const struct plug_chain *ch)
+{
+	for (size_t i = 0; i < ch->n; i++)
+		for (size_t k = i + 1; ch->in[i]->plugin->visit && k < ch->n; k++)
+			if (ch->in[k]->plugin->gives & TALLY_GIVES_VISITS)
+				log_warn("plug",
+					"pipeline: %s stands before %s, so visits do not reach it; put it behind",
+					ch->in[i]->stage->name, ch->in[k]->stage->name);
+}
+
 int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station station, void *owner, bool strict,
 	struct plug_chain **out, char why[512])
 {
@@ -109,6 +124,11 @@ int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station
 		struct tally_instance *in = make_instance(s, &s->stages[i], c, station, owner);
 		if (open_instance(in, why) == 0) {
 			ch->in[ch->n++] = in;
+			in->chain = ch;
+			if (station == TALLY_LINE && in->plugin->save) {
+				ch->nstates++;
+				ch->replayed = ch->n;
+			}
 			continue;
 		}
 		drop_instance(in);
@@ -119,6 +139,7 @@ int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station
 		}
 		log_error("plug", "%s; goes on without it", why);
 	}
+	check_order(ch);
 	*out = ch;
 	return 0;
 }

@@ -41,6 +41,9 @@ static void add_hooks(struct text *t, const struct tally_plugin *p)
 		{ "line: tick", p->tick },
 		{ "line: flush", p->flush },
 		{ "line: reset", p->reset },
+		{ "line: save", p->save },
+		{ "line: load", p->load },
+		{ "line: visit", p->visit },
 		{ "desk: request", p->request },
 		{ "desk: answered", p->answered },
 	};

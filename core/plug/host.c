@@ -101,6 +101,8 @@ static void host_reason(struct tally_instance *in, const char *reason, uint32_t 
 static void host_count(const struct tally_instance *in, const char *name, int64_t by)
 {
 	const char *label = good_label(name) ? name : "unnamed";
+	if (in->replaying)
+		return;
 	if (services.count)
 		services.count(in->plugin->name, label, by);
 	else
@@ -239,14 +241,35 @@ static bool good_row(const struct tally_instance *in, const struct tally_row *ro
 	return true;
 }
 
+static int host_replaying(const struct tally_instance *in)
+{
+	return in->replaying;
+}
+
 static int host_emit(struct tally_instance *in, const struct tally_row *row)
 {
+	if (in->replaying)
+		return 0;
 	if (in->arena && good_row(in, row) && services.emit)
 		return services.emit(in->owner, row);
 	if (plug_say_once(in, SAID_ROW))
 		log_error(in->room,
 			"emits what is no row: of no declared rollup or grain, not finite, or outside flush()");
 	return -EINVAL;
+}
+
+static int host_visit(struct tally_instance *in, const struct tally_visit *before, const struct tally_visit *now)
+{
+	if (in->replaying)
+		return 0;
+	if (!in->arena || !(in->plugin->gives & TALLY_GIVES_VISITS) || now->site.len == 0 || !services.visit) {
+		if (plug_say_once(in, SAID_VISIT))
+			log_error(in->room,
+				"gives a visit outside event() and flush(), or does not say that it `gives` any");
+		return -EINVAL;
+	}
+	int rc = plug_visit_behind(in, before, now);
+	return rc ? rc : services.visit(in->owner, before, now);
 }
 
 /* ---- desk and work ---- */
@@ -337,4 +360,6 @@ const struct tally_host plug_host = {
 	.request_version = host_request_version,
 	.work = host_work,
 	.count = host_count,
+	.replaying = host_replaying,
+	.visit = host_visit,
 };

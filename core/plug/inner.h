@@ -105,6 +105,9 @@ enum plug_hook {
 	HOOK_TICK,
 	HOOK_FLUSH,
 	HOOK_RESET,
+	HOOK_SAVE,
+	HOOK_LOAD,
+	HOOK_VISIT,
 	HOOK_REQUEST,
 	HOOK_ANSWERED,
 	HOOKS
@@ -135,8 +138,11 @@ struct tally_instance {
 	char *why;          /* [open] where fail() writes, PLUG_WHY bytes; NULL elsewhere */
 	bool option_misuse; /* asked for an option that its table does not have */
 	bool closing;       /* the chain is gone; closed at the last done() */
-	unsigned jobs;      /* under way */
-	unsigned said;      /* bits of enum plug_said: news that is told once */
+	bool replaying;     /* what it emits and counts goes nowhere */
+	uint64_t from_lsn;  /* a replay: its state is as of here */
+	struct plug_chain *chain;
+	unsigned jobs; /* under way */
+	unsigned said; /* bits of enum plug_said: news that is told once */
 
 	/* the zone of the site asked for last */
 	char site[132];
@@ -144,13 +150,23 @@ struct tally_instance {
 	const struct zone *zone;
 };
 
-enum plug_said { SAID_VERDICT = 1, SAID_CHANGED = 2, SAID_FAILED = 4, SAID_ROW = 8, SAID_REASON = 16, SAID_ALLOC = 32 };
+enum plug_said {
+	SAID_VERDICT = 1,
+	SAID_CHANGED = 2,
+	SAID_FAILED = 4,
+	SAID_ROW = 8,
+	SAID_REASON = 16,
+	SAID_ALLOC = 32,
+	SAID_VISIT = 64
+};
 
 struct plug_chain {
 	struct plug_set *set;
 	enum tally_station station;
 	struct tally_instance **in;
 	size_t n;
+	size_t nstates;  /* how many have save and load */
+	size_t replayed; /* how many a replay runs: up to the last with a state */
 };
 
 void plug_instance_free(struct tally_instance *in);
@@ -186,6 +202,12 @@ static inline void plug_time_end(struct plug_timer *t, int64_t begun)
 	if (begun)
 		meter_observe(t->series, (double)(clock_mono_ns() - begun) / 1e9);
 }
+
+/* stations.c: one event through one instance; a verdict of `event`. */
+int plug_event_one(struct tally_instance *in, struct arena *arena, struct tally_event *ev);
+int plug_flush_one(struct tally_instance *in, struct arena *arena);
+int plug_visit_behind(struct tally_instance *in, const struct tally_visit *before, const struct tally_visit *now);
+int plug_tick_one(struct tally_instance *in, int64_t now_us);
 
 /* Around every call of a hook: what it cost, and who it was if the process ends in it. */
 static inline int64_t plug_call_begin(struct tally_instance *in, enum plug_hook hook, uint32_t mask)

@@ -101,11 +101,13 @@ static int vet_head(const struct form *f, const struct head *h, char name[PLUG_N
 
 static int vet_plugin(const struct tally_plugin *p, char why[PLUG_WHY])
 {
-	const char *later = p->decode || p->mount ? "decode" : p->save ? "save" : p->load ? "load" : NULL;
-	if (later)
-		return plug_refuse(why, "needs `%s`, which this version does not run yet; use a newer tally", later);
+	if (p->decode || p->mount)
+		return plug_refuse(why, "needs `decode`, which this version does not run yet; use a newer tally");
+	if (!p->save != !p->load)
+		return plug_refuse(why, "has `%s` and not `%s`; state that outlives a batch needs both",
+			p->save ? "save" : "load", p->save ? "load" : "save");
 	bool ledger = p->admit || p->forget || p->settle || p->recall;
-	bool line = p->event || p->tick || p->flush || p->reset;
+	bool line = p->event || p->tick || p->flush || p->reset || p->save || p->visit;
 	if (!ledger && !line && !p->request && !p->answered)
 		return plug_refuse(why, "has no hook at all, so it would never run; set at least one");
 	return 0;

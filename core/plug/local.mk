@@ -11,4 +11,5 @@ libtallycore_la_SOURCES += \
 	core/plug/pipeline.c \
 	core/plug/plug.h \
 	core/plug/set.c \
+	core/plug/state.c \
 	core/plug/stations.c

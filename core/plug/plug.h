@@ -62,6 +62,7 @@ struct plug_services {
 	/* line */
 	int64_t (*horizon)(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 	int (*emit)(void *line, const struct tally_row *row);
+	int (*visit)(void *line, const struct tally_visit *before, const struct tally_visit *now);
 	/* counters: tally_plugin_NAME_total{plugin} */
 	void (*count)(const char *plugin, const char *name, int64_t by);
 };
@@ -99,6 +100,30 @@ int plug_event(struct plug_chain *ch, struct arena *arena, struct tally_event *e
 int plug_tick(struct plug_chain *ch, int64_t now_us);
 int plug_flush(struct plug_chain *ch, struct arena *arena);
 void plug_reset(struct plug_chain *ch);
+
+/* [line] State that outlives a batch: the instances with save and load, in pipeline order. */
+size_t plug_states(const struct plug_chain *ch);
+bool plug_set_gives_visits(const struct plug_set *s);
+bool plug_set_states(const struct plug_set *s); /* would a chain of the line have one? */
+struct plug_state {
+	const char *name, *version; /* the plugin's */
+};
+struct plug_state plug_state(const struct plug_chain *ch, size_t i);
+struct plug_bytes {
+	char *ptr; /* malloc'ed, the caller's */
+	size_t len, cap;
+};
+/* The state behind the last flush; appended to out, so that room can be kept for a head. 0 or the plugin's error. */
+must_check int plug_save(struct plug_chain *ch, size_t i, struct plug_bytes *out);
+/* Assumes: the instance is as opened or reset. lsn: what the bytes are as of; a replay begins there for it. Non-zero: not
+ * usable, and the instance was reset. bytes NULL: nothing is loaded. */
+must_check int plug_load(struct plug_chain *ch, size_t i, uint64_t lsn, const void *bytes, size_t len);
+
+/* [line] A silent replay: events that were stored before, through the instances up to the last that has a state; each
+ * that has one begins where it was loaded. What they give goes nowhere. */
+void plug_replay_event(struct plug_chain *ch, struct arena *arena, struct tally_event *ev);
+void plug_replay_tick(struct plug_chain *ch, uint64_t lsn, int64_t now_us);
+void plug_replay_flush(struct plug_chain *ch, struct arena *arena);
 
 /* [desk] from: index of the first plugin asked (0, or *at + 1 when a HELD request goes on); at: who gave the verdict. */
 int plug_request(

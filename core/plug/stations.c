@@ -100,7 +100,7 @@ bool plug_has_admit(const struct plug_chain *ch)
 
 /* ---- line ---- */
 
-static int event_one(struct tally_instance *in, struct arena *arena, struct tally_event *ev)
+int plug_event_one(struct tally_instance *in, struct arena *arena, struct tally_event *ev)
 {
 	struct tally_event before = *ev;
 	clear_reason(in);
@@ -124,7 +124,7 @@ int plug_event(struct plug_chain *ch, struct arena *arena, struct tally_event *e
 {
 	for (size_t i = 0; i < ch->n; i++) {
 		struct tally_instance *in = ch->in[i];
-		int rc = in->plugin->event ? event_one(in, arena, ev) : TALLY_PASS;
+		int rc = in->plugin->event ? plug_event_one(in, arena, ev) : TALLY_PASS;
 		if (rc == TALLY_PASS)
 			continue;
 		give_reason(in, rc == TALLY_DROP ? "dropped" : rc == TALLY_KEEP ? "kept" : "plugin_error", out);
@@ -139,39 +139,80 @@ static void say_failed(struct tally_instance *in, const char *hook, int rc)
 		log_error(in->room, "%s() failed: %s", hook, strerror(rc < 0 ? -rc : rc));
 }
 
+int plug_tick_one(struct tally_instance *in, int64_t now_us)
+{
+	if (!in->plugin->tick)
+		return 0;
+	int64_t begun = plug_call_begin(in, HOOK_TICK, PLUG_EVERY);
+	int rc = in->plugin->tick(in->self, now_us);
+	plug_call_end(in, HOOK_TICK, begun);
+	if (rc != 0)
+		say_failed(in, "tick", rc);
+	return rc;
+}
+
 int plug_tick(struct plug_chain *ch, int64_t now_us)
 {
 	int first = 0;
 	for (size_t i = 0; i < ch->n; i++) {
-		struct tally_instance *in = ch->in[i];
-		if (!in->plugin->tick)
-			continue;
-		int64_t begun = plug_call_begin(in, HOOK_TICK, PLUG_EVERY);
-		int rc = in->plugin->tick(in->self, now_us);
-		plug_call_end(in, HOOK_TICK, begun);
-		if (rc != 0)
-			say_failed(in, "tick", rc);
+		int rc = plug_tick_one(ch->in[i], now_us);
 		first = first ? first : rc;
 	}
 	return first;
+}
+
+int plug_flush_one(struct tally_instance *in, struct arena *arena)
+{
+	if (!in->plugin->flush)
+		return 0;
+	in->arena = arena;
+	int64_t begun = plug_call_begin(in, HOOK_FLUSH, PLUG_EVERY);
+	int rc = in->plugin->flush(in->self);
+	plug_call_end(in, HOOK_FLUSH, begun);
+	in->arena = NULL;
+	if (rc != 0)
+		say_failed(in, "flush", rc);
+	return rc;
 }
 
 int plug_flush(struct plug_chain *ch, struct arena *arena)
 {
 	int first = 0;
 	for (size_t i = 0; i < ch->n; i++) {
-		struct tally_instance *in = ch->in[i];
-		if (!in->plugin->flush)
-			continue;
-		in->arena = arena;
-		int64_t begun = plug_call_begin(in, HOOK_FLUSH, PLUG_EVERY);
-		int rc = in->plugin->flush(in->self);
-		plug_call_end(in, HOOK_FLUSH, begun);
-		in->arena = NULL;
-		if (rc != 0)
-			say_failed(in, "flush", rc);
+		int rc = plug_flush_one(ch->in[i], arena);
 		first = first ? first : rc;
 	}
+	return first;
+}
+
+static int visit_one(
+	struct tally_instance *in, struct arena *arena, const struct tally_visit *before, const struct tally_visit *now)
+{
+	struct arena *own = in->arena;
+	in->arena = arena;
+	int64_t begun = plug_call_begin(in, HOOK_VISIT, PLUG_SAMPLED);
+	int rc = in->plugin->visit(in->self, before, now);
+	plug_call_end(in, HOOK_VISIT, begun);
+	in->arena = own;
+	if (rc != 0)
+		say_failed(in, "visit", rc);
+	return rc;
+}
+
+int plug_visit_behind(struct tally_instance *from, const struct tally_visit *before, const struct tally_visit *now)
+{
+	const struct plug_chain *ch = from->chain;
+	int first = 0;
+	bool behind = false;
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		if (behind && in->plugin->visit) {
+			int rc = visit_one(in, from->arena, before, now);
+			first = first ? first : rc;
+		}
+		behind = behind || in == from;
+	}
+	crash_enter(from->stage->name, plug_hook_names[HOOK_FLUSH], false); /* it goes on */
 	return first;
 }
 

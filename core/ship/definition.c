@@ -25,7 +25,9 @@ static const char *dimension_text(const struct tally_dimension *d, struct arena 
 	static const char *const names[] = { [TALLY_DIM_NAME] = "event:name",
 		[TALLY_DIM_PAGE] = "event:page",
 		[TALLY_DIM_HOST] = "event:hostname",
-		[TALLY_DIM_REFERRER] = "visit:referrer" };
+		[TALLY_DIM_REFERRER] = "visit:referrer",
+		[TALLY_DIM_ENTRY_PAGE] = "visit:entry_page",
+		[TALLY_DIM_EXIT_PAGE] = "visit:exit_page" };
 	if (d->kind == TALLY_DIM_PROP)
 		return arena_printf(a, "event:props:%.*s", (int)d->key.len, d->key.ptr);
 	MUST(d->kind < sizeof names / sizeof *names);
@@ -43,7 +45,8 @@ static const char *metric_text(const struct tally_metric *m, struct arena *a)
 		[TALLY_VISITS] = "visits",
 		[TALLY_BOUNCES] = "bounces",
 		[TALLY_DURATION] = "duration",
-		[TALLY_QUANTILE] = "p" };
+		[TALLY_QUANTILE] = "p",
+		[TALLY_VIEWS] = "views" };
 	MUST(m->kind < sizeof names / sizeof *names);
 	bool of_field = (m->kind >= TALLY_SUM && m->kind <= TALLY_MAX) || m->kind == TALLY_QUANTILE;
 	if (!of_field)

@@ -6,6 +6,7 @@
 #ifndef SHIP_HOST_H
 #define SHIP_HOST_H
 
+#include <stdbool.h>
 #include <tally/sink.h>
 
 #include "base/arena.h"
@@ -45,6 +46,7 @@ struct tally_sink_instance {
 	struct ship_refusals refusals;
 	char state_name[32], state_words[SHIP_MESSAGE_BYTES]; /* what stands badly now; "" = nothing */
 	void *self;                                           /* the sink's own; NULL until opened */
+	bool visits; /* the pipeline gives visits; set by the line while the ship lies idle */
 };
 
 /* Makes the instance and opens the sink. Strings of cs and c are copied, the schema is borrowed. -EINVAL with why. */

@@ -185,6 +185,17 @@ static int want_rollups(struct wanted *w, int64_t now_us)
 	return TALLY_SINK_OK;
 }
 
+static int want_visits(struct wanted *w, int64_t now_us)
+{
+	int64_t horizon;
+	if (!w->rd->in->visits || find(w->rd, META_VISITS))
+		return TALLY_SINK_OK;
+	int rc = first_horizon(w->rd, now_us, &horizon);
+	if (rc == TALLY_SINK_OK)
+		want(w, META_VISITS, "", &horizon);
+	return rc;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct tally_cell *x = a, *y = b;
@@ -220,7 +231,7 @@ static int list_missing(
 	if (rc != TALLY_SINK_OK)
 		return rc;
 	w->n = 0;
-	w->cells = arena_zalloc(w->rd->arena, (2 + TALLY_GRAINS + s->nrollups + s->ntables) * 3 * sizeof *w->cells);
+	w->cells = arena_zalloc(w->rd->arena, (3 + TALLY_GRAINS + s->nrollups + s->ntables) * 3 * sizeof *w->cells);
 	if (!find(w->rd, "schema"))
 		want(w, "schema", arena_printf(w->rd->arena, "%d", SCHEMA_VERSION), NULL);
 	rc = find(w->rd, "hash_key") ? TALLY_SINK_OK : want_hash_key(w);
@@ -229,6 +240,8 @@ static int list_missing(
 	want_grains(w, retention_us, now_us);
 	want_tables(w);
 	rc = want_rollups(w, now_us);
+	if (rc == TALLY_SINK_OK)
+		rc = want_visits(w, now_us);
 	qsort(w->cells, w->n, 3 * sizeof *w->cells, by_name);
 	return rc;
 }
@@ -291,6 +304,8 @@ static int conclude(struct reading *rd, const struct meta **out)
 		const struct remembered *r = find(rd, meta_rollup_name(s->rollups[i].rollup, rd->arena));
 		horizons[i] = r && r->has_horizon ? r->horizon : INT64_MAX;
 	}
+	const struct remembered *visits = find(rd, META_VISITS);
+	m->visits_horizon_us = visits && visits->has_horizon ? visits->horizon : INT64_MAX;
 	m->rollup_horizon_us = horizons;
 	m->nrollups = s->nrollups;
 	*out = m;
@@ -333,6 +348,7 @@ static const struct meta *nothing_remembered(struct arena *a, size_t nrollups)
 		horizons[i] = INT64_MIN;
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		m->grain_horizon_us[g] = INT64_MIN;
+	m->visits_horizon_us = INT64_MIN;
 	m->rollup_horizon_us = horizons;
 	m->nrollups = nrollups;
 	return m;

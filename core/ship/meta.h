@@ -5,6 +5,7 @@
  *   rollup/NAME       value: the definition as text; horizon: event time from which its rows are whole
  *                     (INT64_MIN over a store that never took an event, else one microsecond behind the latest event
  *                     stored; the present if events were thinned out or deleted)
+ *   horizon/visits    horizon: event time from which visits are whole, as for a rollup; written once a plugin gives any
  *   horizon/GRAIN     horizon: rows of this grain before it may have been deleted (retention; only moves forward)
  *   table/NAME        the table was made: if it is missing now, it has gone
  * A bucket is whole in a rollup if it begins at or behind both horizons. A declared rollup whose definition differs from
@@ -23,9 +24,12 @@ struct schema;
 struct meta {
 	uint8_t hash_key[16];
 	int64_t grain_horizon_us[TALLY_GRAINS]; /* INT64_MIN = none */
+	int64_t visits_horizon_us;              /* INT64_MAX = none are given */
 	const int64_t *rollup_horizon_us;       /* by rollup id */
 	size_t nrollups;
 };
+
+#define META_VISITS "horizon/visits"
 
 /* Names of rows in tally_meta: "horizon/minute", "rollup/NAME" (in the arena). */
 const char *meta_grain_name(enum tally_grain grain);

@@ -96,6 +96,21 @@ static const struct tally_column gap_columns[] = {
 	INT("last", TALLY_M_MAX),
 };
 
+static const struct tally_column visit_columns[VIC_COLUMNS] = {
+	[VIC_NODE] = INT("node", TALLY_M_NODE),
+	[VIC_LSN] = INT("lsn", TALLY_M_KEY),
+	[VIC_IDX] = INT("idx", TALLY_M_KEY),
+	[VIC_SITE] = TEXT("site", TALLY_M_SET, SITE_BYTES),
+	[VIC_TIME] = INT("time", TALLY_M_SET),
+	[VIC_VISITS] = INT("visits", TALLY_M_SET),
+	[VIC_BOUNCES] = INT("bounces", TALLY_M_SET),
+	[VIC_DURATION] = INT("duration", TALLY_M_SET),
+	[VIC_VIEWS] = INT("views", TALLY_M_SET),
+	[VIC_ENTRY] = TEXT("entry_page", TALLY_M_SET, EVENT_URL_MAX),
+	[VIC_EXIT] = TEXT("exit_page", TALLY_M_SET, EVENT_URL_MAX),
+	[VIC_REFERRER] = TEXT("referrer", TALLY_M_SET, EVENT_URL_MAX),
+};
+
 static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 	[SCHEMA_EVENT] = { "tally_event", event_columns, EVC_COLUMNS, 1, "site, time",
 		"one row an event, as it was taken" },
@@ -109,6 +124,8 @@ static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 		"what the store knows of itself: schema version, hash key, rollups and their horizons" },
 	[SCHEMA_GAP] = { "tally_gap", gap_columns, COUNT(gap_columns), 0, NULL,
 		"events that were taken and that a line never got, by reason" },
+	[SCHEMA_VISIT] = { "tally_visit", visit_columns, VIC_COLUMNS, 0, "site, time",
+		"visits: what a visitor did with no more than the gap of plugin session between one event and the next" },
 };
 
 /* ---- names ---- */
@@ -168,6 +185,8 @@ static void add_dimension(struct maker *m, const struct tally_dimension *d)
 		[TALLY_DIM_PAGE] = { "event_page", EVENT_URL_MAX },
 		[TALLY_DIM_HOST] = { "event_hostname", EVENT_URL_MAX },
 		[TALLY_DIM_REFERRER] = { "visit_referrer", EVENT_URL_MAX },
+		[TALLY_DIM_ENTRY_PAGE] = { "visit_entry_page", EVENT_URL_MAX },
+		[TALLY_DIM_EXIT_PAGE] = { "visit_exit_page", EVENT_URL_MAX },
 	};
 	if (d->kind == TALLY_DIM_PROP) {
 		add(m, safe_name(m->arena, "props_", d->key), TALLY_T_TEXT, TALLY_M_FIRST, EVENT_PROP_TEXT_MAX, 0);
@@ -220,6 +239,9 @@ static void add_metric(struct maker *m, const struct tally_metric *metric)
 		return;
 	case TALLY_DURATION:
 		add(m, "duration", TALLY_T_INT, TALLY_M_ADD, 0, 0);
+		return;
+	case TALLY_VIEWS:
+		add(m, "views", TALLY_T_INT, TALLY_M_ADD, 0, 0);
 		return;
 	}
 	MUST(!"a metric that the configuration does not let through");

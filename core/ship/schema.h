@@ -4,6 +4,7 @@
  *   dimension  event:name -> event_name, event:page -> event_page, event:props:x -> props_x (letters outside [a-z0-9_]
  *              become _xx hex)
  *   events -> events; pageviews -> pageviews; visitors -> visitors_hll (BLOB, HLL) and visitors (INT, ESTIMATE)
+ *   visits -> visits; bounces -> bounces; duration -> duration (us); views -> views
  *   sum:F -> sum_F and count_F; min:F -> min_F; max:F -> max_F   (F: value, or props_x)
  *   p:F -> quantiles_F (BLOB, QUANTILE) and p50_F (REAL, ESTIMATE: the median) */
 #ifndef SHIP_SCHEMA_H
@@ -41,9 +42,26 @@ enum schema_table {
 	SCHEMA_DEAD,     /* node, line, lsn, idx | site, time, code, error, raw (JSON bytes) */
 	SCHEMA_REVISION, /* site, day (UTC, us), node | lsn, generation */
 	SCHEMA_LEDGER, /* node, line, site | stored, dead, thinned, lost, dropped   (ADD): the terms of /v1/ledger of this line */
-	SCHEMA_META, /* name | value (FIRST), horizon (MAX): see ship/meta.h */
-	SCHEMA_GAP,  /* node, line, site, reason | events (ADD), last (MAX): what a line never got */
+	SCHEMA_META,  /* name | value (FIRST), horizon (MAX): see ship/meta.h */
+	SCHEMA_GAP,   /* node, line, site, reason | events (ADD), last (MAX): what a line never got */
+	SCHEMA_VISIT, /* one row a visit, named by the event it was first known by; its newest form replaces the older */
 	SCHEMA_FIXED
+};
+
+enum schema_visit_column { /* tally_visit */
+	VIC_NODE,
+	VIC_LSN,
+	VIC_IDX, /* key */
+	VIC_SITE,
+	VIC_TIME,
+	VIC_VISITS,
+	VIC_BOUNCES,
+	VIC_DURATION,
+	VIC_VIEWS,
+	VIC_ENTRY,
+	VIC_EXIT,
+	VIC_REFERRER,
+	VIC_COLUMNS
 };
 
 /* Columns of a rollup table that every one has, before its dimensions and metrics. */

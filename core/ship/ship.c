@@ -106,6 +106,16 @@ void *ship_sink_self(const struct ship *s)
 	return s->in->self;
 }
 
+void ship_set_visits(struct ship *s, bool visits)
+{
+	s->in->visits = visits;
+}
+
+bool ship_visits(const struct ship *s)
+{
+	return s->in->visits;
+}
+
 void ship_set_pace(struct ship *s, const struct ship_pace *pace)
 {
 	s->pace = *pace;

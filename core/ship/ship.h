@@ -50,6 +50,11 @@ struct ship_stats {
 
 struct ship;
 
+/* [line, while the ship lies idle] The pipeline gives visits: the store is to remember from when on they are whole, which
+ * it does at the next position. Off at first. */
+void ship_set_visits(struct ship *s, bool visits);
+bool ship_visits(const struct ship *s);
+
 /* sink's instance is opened (options checked), no connection made. -EINVAL with why. */
 must_check int ship_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,
 	const struct schema *schema, const char *node_uuid, struct ship **out, char why[512]);

@@ -8,7 +8,58 @@
 static int64_t add_count(int64_t a, int64_t b)
 {
 	int64_t sum;
-	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+	return !__builtin_add_overflow(a, b, &sum) ? sum : b > 0 ? INT64_MAX : INT64_MIN;
+}
+
+/* What the metric counts of a visit; false = it is no sum over visits. */
+static bool of_visit(uint32_t kind, const struct tally_visit *v, int64_t *out)
+{
+	switch (kind) {
+	case TALLY_VISITS:
+		*out = v->visits;
+		return true;
+	case TALLY_BOUNCES:
+		*out = v->bounces;
+		return true;
+	case TALLY_DURATION:
+		*out = v->duration_us;
+		return true;
+	case TALLY_VIEWS:
+		*out = v->views;
+		return true;
+	}
+	return false;
+}
+
+static bool is_of_visits(uint32_t kind)
+{
+	static const struct tally_visit none;
+	int64_t n;
+	return of_visit(kind, &none, &n);
+}
+
+bool amounts_of_visits(const struct tally_rollup *r)
+{
+	for (uint32_t i = 0; i < r->nmetrics; i++)
+		if (is_of_visits(r->metrics[i].kind))
+			return true;
+	return false;
+}
+
+bool amounts_of_events(const struct tally_rollup *r)
+{
+	for (uint32_t i = 0; i < r->nmetrics; i++)
+		if (!is_of_visits(r->metrics[i].kind))
+			return true;
+	return false;
+}
+
+void amounts_add_visit(const struct tally_rollup *r, struct amount *am, const struct tally_visit *v, int sign)
+{
+	int64_t n;
+	for (uint32_t i = 0; i < r->nmetrics; i++)
+		if (of_visit(r->metrics[i].kind, v, &n))
+			am[i].count = add_count(am[i].count, sign * n);
 }
 
 static double add_number(double a, double b)
@@ -96,7 +147,7 @@ int amounts_merge(struct rollup *ro, const struct tally_rollup *r, struct amount
 	for (uint32_t i = 0; i < r->nmetrics; i++) {
 		uint32_t kind = r->metrics[i].kind;
 		int rc = 0;
-		if (kind == TALLY_EVENTS || kind == TALLY_PAGEVIEWS)
+		if (kind == TALLY_EVENTS || kind == TALLY_PAGEVIEWS || is_of_visits(kind))
 			into[i].count = add_count(into[i].count, from[i].count);
 		else if (kind == TALLY_VISITORS)
 			rc = people_merge(ro, &into[i].v.people, &from[i].v.people);

@@ -198,7 +198,22 @@ static struct dims *new_dims(struct rollup *ro, const struct tally_rollup *r, ui
 	return d;
 }
 
-struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev)
+static struct tally_str value_of_visit(const struct tally_dimension *d, const struct tally_visit *v)
+{
+	switch (d->kind) {
+	case TALLY_DIM_REFERRER:
+		return v->referrer;
+	case TALLY_DIM_ENTRY_PAGE:
+		return v->entry_page;
+	case TALLY_DIM_EXIT_PAGE:
+		return v->exit_page;
+	}
+	return (struct tally_str){ NULL, 0 };
+}
+
+/* Of an event, or of a visit: one of them is given. */
+static struct dims *dims_place(
+	struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev, const struct tally_visit *visit)
 {
 	if (r->ndims == 0 && ro->dims[r->id])
 		return ro->dims[r->id];
@@ -207,7 +222,7 @@ struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const stru
 		return NULL;
 	memcpy(ro->key, &r->id, sizeof r->id);
 	for (uint32_t i = 0; i < r->ndims; i++) {
-		struct tally_str v = value_of(&r->dims[i], ev);
+		struct tally_str v = visit ? value_of_visit(&r->dims[i], visit) : value_of(&r->dims[i], ev);
 		uint32_t n = (uint32_t)v.len;
 		if (!key_room(ro, len + sizeof n + n))
 			return NULL;
@@ -224,6 +239,16 @@ struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const stru
 	if (!at->thing)
 		index_fill(&ro->dims_index, at, new_dims(ro, r, hash, ro->key));
 	return (struct dims *)at->thing;
+}
+
+struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev)
+{
+	return dims_place(ro, r, ev, NULL);
+}
+
+struct dims *dims_of_visit(struct rollup *ro, const struct tally_rollup *r, const struct tally_visit *v)
+{
+	return dims_place(ro, r, NULL, v);
 }
 
 /* ---- leaves ---- */

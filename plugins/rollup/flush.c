@@ -157,6 +157,15 @@ static int derive_all(struct rollup *ro)
 
 /* ---- out ---- */
 
+/* A visit that changed within one row leaves nothing behind in it. */
+static bool is_nothing(const struct tally_rollup *r, const struct tally_amount *a)
+{
+	for (uint32_t i = 0; i < r->nmetrics; i++)
+		if (a[i].count || a[i].sketch_len)
+			return false;
+	return true;
+}
+
 static int emit_group(struct rollup *ro, const struct group *g, struct tally_amount *room)
 {
 	int rc = 0;
@@ -168,7 +177,7 @@ static int emit_group(struct rollup *ro, const struct group *g, struct tally_amo
 			.dims = c->dims->values,
 			.amounts = room };
 		rc = amounts_seal(ro, g->rollup, c->amounts, room);
-		if (rc == 0)
+		if (rc == 0 && !is_nothing(g->rollup, room))
 			rc = ro->host->emit(ro->in, &row);
 	}
 	return rc;

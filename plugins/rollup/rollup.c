@@ -75,11 +75,46 @@ static int rollup_event(void *self, struct tally_event *ev)
 	ro->quarter_us = bucket_near(ro, TALLY_QUARTER, QUARTER_US, ev, ro->quarter_us);
 	uint64_t hash = ev->visitor.len ? ro->host->hash(ev->visitor.ptr, ev->visitor.len) : 0;
 	for (size_t r = 0; r < ro->nrollups; r++) {
+		if (!amounts_of_events(&ro->rollups[r]))
+			continue;
 		int rc = add_event(ro, &ro->rollups[r], s, ev, ev->visitor.len ? &hash : NULL);
 		if (rc != 0)
 			return rc;
 	}
 	return TALLY_PASS;
+}
+
+/* A visit counts in the bucket in which it began. */
+static int add_visit(struct rollup *ro, const struct tally_rollup *r, const struct tally_visit *v, int sign)
+{
+	struct site *s = site_of(ro, v->site);
+	if (!s)
+		return -ENOMEM;
+	int64_t minute = ro->host->bucket(ro->in, TALLY_MINUTE, v->site, v->begin_us);
+	bool minutes = minute >= s->horizons[r->id][TALLY_MINUTE];
+	struct group *g = minutes ? group_of(ro, r, s, TALLY_MINUTE, minute)
+				  : group_of(ro, r, s, TALLY_QUARTER,
+					    ro->host->bucket(ro->in, TALLY_QUARTER, v->site, v->begin_us));
+	struct dims *d = dims_of_visit(ro, r, v);
+	struct cell *c = g && d ? leaf_of(ro, d, g) : NULL;
+	if (!c)
+		return -ENOMEM;
+	amounts_add_visit(r, c->amounts, v, sign);
+	return 0;
+}
+
+static int rollup_visit(void *self, const struct tally_visit *before, const struct tally_visit *now)
+{
+	struct rollup *ro = self;
+	int rc = 0;
+	for (size_t r = 0; rc == 0 && r < ro->nrollups; r++) {
+		if (!amounts_of_visits(&ro->rollups[r]))
+			continue;
+		rc = before ? add_visit(ro, &ro->rollups[r], before, -1) : 0;
+		if (rc == 0 && now->visits)
+			rc = add_visit(ro, &ro->rollups[r], now, 1);
+	}
+	return rc;
 }
 
 static int flush(void *self)
@@ -104,4 +139,5 @@ const struct tally_plugin tally_plugin = {
 	.event = rollup_event,
 	.flush = flush,
 	.reset = reset,
+	.visit = rollup_visit,
 };

@@ -92,6 +92,11 @@ struct amount {
 /* Adds one event. visitor: its hash, if it has one. */
 int amounts_add(struct rollup *ro, const struct tally_rollup *r, struct amount *am, const struct tally_event *ev,
 	const uint64_t *visitor);
+/* Adds a visit, or with sign -1 takes it away again. */
+void amounts_add_visit(const struct tally_rollup *r, struct amount *am, const struct tally_visit *v, int sign);
+/* Is one of its metrics a sum over visits; over anything else? */
+bool amounts_of_visits(const struct tally_rollup *r);
+bool amounts_of_events(const struct tally_rollup *r);
 int amounts_merge(struct rollup *ro, const struct tally_rollup *r, struct amount *into, const struct amount *from);
 struct amount *amounts_copy(struct rollup *ro, const struct tally_rollup *r, const struct amount *from);
 /* In the form that emit() takes. */
@@ -162,6 +167,7 @@ struct group *group_of(
 	struct rollup *ro, const struct tally_rollup *r, struct site *s, uint32_t grain, int64_t bucket_us);
 struct group *group_coarse(struct rollup *ro, struct group *g);
 struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev);
+struct dims *dims_of_visit(struct rollup *ro, const struct tally_rollup *r, const struct tally_visit *v);
 /* amounts are zeros in a new one. */
 struct cell *leaf_of(struct rollup *ro, struct dims *d, struct group *g);
 

@@ -68,6 +68,13 @@ const struct member members[] = {
 	E(TALLY_SIGNAL_SPOOL), E(TALLY_SIGNAL_DISK), E(TALLY_SIGNAL_MEMORY), E(TALLY_SIGNAL_QUEUE),
 	E(TALLY_SIGNAL_SYNC), E(TALLY_LOG_DEBUG), E(TALLY_LOG_INFO), E(TALLY_LOG_WARN), E(TALLY_LOG_ERROR),
 	E(TALLY_SKETCH_HLL), E(TALLY_SKETCH_QUANTILE),
+#ifdef TALLY_GIVES_VISITS
+	S(tally_visit), M(tally_visit, lsn), M(tally_visit, idx), M(tally_visit, site), M(tally_visit, begin_us),
+	M(tally_visit, visits), M(tally_visit, bounces), M(tally_visit, duration_us), M(tally_visit, views),
+	M(tally_visit, entry_page), M(tally_visit, exit_page), M(tally_visit, referrer), M(tally_host, replaying),
+	M(tally_host, visit), M(tally_plugin, visit), M(tally_plugin, gives), E(TALLY_VIEWS), E(TALLY_DIM_ENTRY_PAGE),
+	E(TALLY_DIM_EXIT_PAGE),
+#endif
 	/* sink.h */
 	S(tally_column), M(tally_column, name), M(tally_column, type), M(tally_column, merge),
 	M(tally_column, max_bytes), M(tally_column, nullable), S(tally_table), M(tally_table, name),

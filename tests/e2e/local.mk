@@ -6,7 +6,8 @@ AM_TESTS_ENVIRONMENT = \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
 EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
-	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/live.py tests/e2e/truth.py tests/e2e/kill.py
+	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/live.py tests/e2e/truth.py tests/e2e/kill.py \
+	tests/e2e/visits.py
 
 dist_check_SCRIPTS += \
 	tests/e2e/faults.py \
@@ -23,8 +24,11 @@ dist_check_SCRIPTS += \
 	tests/e2e/query_mariadb.py \
 	tests/e2e/query_sqlite.py \
 	tests/e2e/spool_tool.py \
+	tests/e2e/state.py \
 	tests/e2e/status.py \
 	tests/e2e/tool.py \
 	tests/e2e/truth_mariadb.py \
 	tests/e2e/truth_sqlite.py \
+	tests/e2e/visits_mariadb.py \
+	tests/e2e/visits_sqlite.py \
 	tests/e2e/zones.py

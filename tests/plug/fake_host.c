@@ -293,6 +293,20 @@ static int f_work(struct tally_instance *in, void (*job)(void *), void (*done)(v
 	return 0;
 }
 
+static int f_replaying(const struct tally_instance *in)
+{
+	return fake_of(in)->replaying;
+}
+
+static int f_visit(struct tally_instance *in, const struct tally_visit *before, const struct tally_visit *now)
+{
+	struct fake *f = fake_of(in);
+	MUST(f->in_batch);
+	if (f->on_visit && !f->replaying)
+		f->on_visit(f->arg, before, now);
+	return 0;
+}
+
 static const struct tally_host table = {
 	.size = sizeof table,
 	.abi = TALLY_ABI,
@@ -325,6 +339,8 @@ static const struct tally_host table = {
 	.request_version = f_request_version,
 	.work = f_work,
 	.count = f_count,
+	.replaying = f_replaying,
+	.visit = f_visit,
 };
 
 /* ---- the test's side ---- */

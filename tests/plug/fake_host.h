@@ -57,6 +57,8 @@ struct fake { /* set by the test */
 	void (*on_resume)(void *arg, uint64_t request);
 	void *arg;
 	int emit_rc, work_rc;
+	bool replaying;
+	void (*on_visit)(void *arg, const struct tally_visit *before, const struct tally_visit *now);
 
 	/* recorded */
 	char said[512]; /* by fail() */

@@ -6,6 +6,10 @@ check_PROGRAMS += tests/plug/test_rollup
 tests_plug_test_rollup_SOURCES = tests/plug/test_rollup.c $(fake_host)
 EXTRA_tests_plug_test_rollup_DEPENDENCIES = plugins/rollup.la
 
+check_PROGRAMS += tests/plug/test_session
+tests_plug_test_session_SOURCES = tests/plug/test_session.c $(fake_host)
+EXTRA_tests_plug_test_session_DEPENDENCIES = plugins/session.la
+
 check_PROGRAMS += tests/plug/test_dedup
 tests_plug_test_dedup_SOURCES = tests/plug/test_dedup.c $(fake_host)
 EXTRA_tests_plug_test_dedup_DEPENDENCIES = plugins/dedup.la

@@ -91,7 +91,7 @@ static const struct {
 			   "{ (void)s; (void)put; (void)to; return 0; }\n"
 			   "const struct tally_plugin tally_plugin = { TALLY_PLUGIN_HEAD, " WORDS
 			   ", .event = ev, .save = save };\n",
-		"needs `save`", "newer tally" },
+		"has `save` and not `load`", "needs both" },
 	{ "option",
 		HEAD EVENT
 		"static const struct tally_option o[] = { { \"size\", TALLY_OPT_SIZE, 0, \"big\", \"\" }, { 0 } };\n"

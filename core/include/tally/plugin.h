@@ -118,10 +118,11 @@ enum tally_metric_kind {
 	TALLY_SUM = 3,       /* sum of a number; the host stores the count of numbers beside it */
 	TALLY_MIN = 4,
 	TALLY_MAX = 5,
-	TALLY_VISITS = 6, /* the next three belong to sessions: leave such amounts zero */
+	TALLY_VISITS = 6, /* this and the next two: sums over visits, see struct tally_visit */
 	TALLY_BOUNCES = 7,
-	TALLY_DURATION = 8,
-	TALLY_QUANTILE = 9 /* sketch of a number, for percentiles */
+	TALLY_DURATION = 8, /* microseconds */
+	TALLY_QUANTILE = 9, /* sketch of a number, for percentiles */
+	TALLY_VIEWS = 10    /* sum over visits: their pageviews */
 };
 
 struct tally_metric {
@@ -135,7 +136,9 @@ enum tally_dimension_kind {
 	TALLY_DIM_PAGE = 1,
 	TALLY_DIM_HOST = 2,
 	TALLY_DIM_REFERRER = 3,
-	TALLY_DIM_PROP = 4
+	TALLY_DIM_PROP = 4,
+	TALLY_DIM_ENTRY_PAGE = 5, /* of a visit; the metrics beside it are all sums over visits */
+	TALLY_DIM_EXIT_PAGE = 6
 };
 
 struct tally_dimension {
@@ -155,8 +158,9 @@ struct tally_rollup {
 
 /* What one metric of one row adds to the store; members its kind does not use are zero. */
 struct tally_amount {
-	int64_t count;      /* EVENTS, PAGEVIEWS; SUM MIN MAX: how many numbers were seen, 0 = number means nothing */
-	double number;      /* SUM, MIN, MAX; finite */
+	int64_t count; /* EVENTS, PAGEVIEWS, VISITS … VIEWS (may be less than 0); SUM MIN MAX: how many numbers were
+	                     * seen, 0 = number means nothing */
+	double number; /* SUM, MIN, MAX; finite */
 	const void *sketch; /* VISITORS, QUANTILE: bytes as made by host->sketch_*(); len 0 = nobody, no number */
 	size_t sketch_len;
 };
@@ -169,6 +173,24 @@ struct tally_row {
 	struct tally_str site;
 	const struct tally_str *dims;       /* rollup->ndims values, empty for an absent one */
 	const struct tally_amount *amounts; /* rollup->nmetrics */
+};
+
+/* ---- visits ---- */
+
+/* One visit as of now, and what it adds to the sums of the bucket in which it began. */
+struct tally_visit {
+	uint64_t lsn; /* with idx the visit's name on its node: the event by which it was first known */
+	uint32_t idx;
+	uint32_t reserved;
+	struct tally_str site;
+	int64_t begin_us;            /* time of its first event */
+	int64_t visits;              /* 1; 0 = it was joined to another, and adds nothing any more */
+	int64_t bounces;             /* 1 = it has one event */
+	int64_t duration_us;         /* from its first event to its last */
+	int64_t views;               /* events named view or pageview */
+	struct tally_str entry_page; /* of the first event that has one */
+	struct tally_str exit_page;  /* of the last */
+	struct tally_str referrer;   /* of the first event */
 };
 
 /* ---- requests at the desk ---- */
@@ -329,6 +351,13 @@ struct tally_host {
 	 * one. All or nothing. */
 	int (*sketch_add_numbers)(
 		uint32_t kind, void *buf, size_t *len, size_t cap, const double *numbers, size_t n, uint64_t times);
+	/* [line] 1 = the event or flush at hand was stored before and only rebuilds state (see `load`). */
+	int (*replaying)(const struct tally_instance *in);
+
+	/* [event, flush] a visit has changed: what this instance gave for it last, NULL = nothing yet, and what it is now.
+	 * Given to the `visit` hooks of the stages behind this one, in this call, and stored with the batch; at most once a
+	 * visit and batch. Everything is copied. Only from a plugin that `gives` visits. */
+	int (*visit)(struct tally_instance *in, const struct tally_visit *before, const struct tally_visit *now);
 };
 #define TALLY_HOST_NUMBERS 1 /* for #ifdef: this header has sketch_add_numbers() */
 
@@ -386,10 +415,16 @@ struct tally_plugin {
 	/* [line] the batch ends: emit what was kept. Afterwards the instance holds nothing of the batch. Negative = the
 	 * batch is thrown away and the line starts again at the store's position. */
 	int (*flush)(void *self);
-	/* [line] the batch was thrown away: forget everything since the last flush. Its memory from alloc() is gone. */
+	/* [line] the batch was thrown away: forget everything since the last flush; with save() and load() all state. The
+	 * batch's memory from alloc() is gone. */
 	void (*reset)(void *self);
-	/* [line] state that outlives a batch: save calls put once; load gets those bytes.
-	 * Not run by this version: a plugin that has them is refused. */
+	/* [line] state that outlives a batch; a plugin has both or neither. save() is called behind a flush() and gives its
+	 * state, in any number of pieces, to put(); what put() returns it returns (non-zero: no snapshot this time). load()
+	 * is called on an instance that is as open() or reset() left it, with the bytes that save() of this or an older
+	 * version of the plugin gave; non-zero: not usable, and an older snapshot is tried after another reset(). Behind it
+	 * come, as event(), tick() and flush(), the events between the snapshot and the store's position, silently: what is
+	 * emitted or counted meanwhile goes nowhere, for it was stored before (host->replaying() is 1). So the state must
+	 * follow from the sequence of events alone. reset() of such a plugin forgets everything. */
 	int (*save)(void *self, int (*put)(void *to, const void *bytes, size_t len), void *to);
 	int (*load)(void *self, const void *bytes, size_t len);
 
@@ -399,7 +434,14 @@ struct tally_plugin {
 	 * of it: also errors, refusals, 304, what it answered itself, and a held one that was given up. It may come for
 	 * requests it was not asked about. */
 	void (*answered)(void *self, const struct tally_request *rq, const struct tally_answer *an);
+
+	/* [line] a stage before this one says that a visit has changed (host->visit): before = NULL, it is new. Both are
+	 * lent. A sum over visits loses what `before` added and gets what `now` adds, each in its own bucket and row. */
+	int (*visit)(void *self, const struct tally_visit *before, const struct tally_visit *now);
+	uint32_t gives; /* TALLY_GIVES_…: what it lends to the stages behind it and to the store */
+	uint32_t reserved;
 };
+#define TALLY_GIVES_VISITS 1u
 
 /* The first two members of the descriptor. */
 #define TALLY_PLUGIN_HEAD (uint32_t)sizeof(struct tally_plugin), TALLY_ABI
