@@ -269,6 +269,27 @@ int query_add_dimension(struct query *q, struct arena *a, struct tally_str name,
 
 /* ---- which go together ---- */
 
+static const char *const of_visits[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day", "time:week",
+	"time:month", "visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
+static const char *const of_events[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day", "time:week",
+	"time:month", "event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer", NULL };
+static const char *const metrics_of_visits[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration", NULL };
+
+const char *const *query_visit_metric_names(void)
+{
+	return metrics_of_visits;
+}
+
+const char *const *query_visit_dimension_names(void)
+{
+	return of_visits;
+}
+
+const char *const *query_event_dimension_names(void)
+{
+	return of_events;
+}
+
 static int metric_of_visits(const struct query *q, bool wanted)
 {
 	for (size_t i = 0; i < q->nmetrics; i++)
@@ -300,17 +321,13 @@ static int bad_pair(const struct query *q, int at, const struct query_field *f, 
 
 int query_check_pairs(const struct query *q, struct query_error *err)
 {
-	static const char *const of_visits[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
-		"time:week", "time:month", "visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
-	static const char *const metrics_of_visits[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration",
-		NULL };
 	int visits = metric_of_visits(q, true), events = metric_of_visits(q, false);
-	bool of_events = events >= 0 || q->form >= QUERY_FUNNEL;
+	bool asks_events = events >= 0 || q->form >= QUERY_FUNNEL;
 	for (size_t i = 0; i < q->nfields; i++) {
 		const struct query_field *f = &q->fields[i];
 		if (visits >= 0 && !is_page_of_visit(f) && f->kind != TALLY_DIM_REFERRER)
 			return bad_pair(q, visits, f, "it goes with time and visit:*", of_visits, err);
-		if (of_events && is_page_of_visit(f))
+		if (asks_events && is_page_of_visit(f))
 			return bad_pair(q, events, f, "that goes with metrics of visits", metrics_of_visits, err);
 	}
 	return 0;

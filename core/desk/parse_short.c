@@ -180,16 +180,22 @@ static int read_limit(struct parse *ps, const struct params *pm, enum query_form
 	return 0;
 }
 
+static const char *const comparisons[] = { "previous_period", "year_over_year", NULL };
+
+const char *const *query_comparison_names(void)
+{
+	return comparisons;
+}
+
 int parse_compare(struct query *q, struct tally_str word, struct query_error *err)
 {
-	static const char *const legal[] = { "previous_period", "year_over_year", NULL };
-	if (str_eq(word, str_of(legal[0])))
+	if (str_eq(word, str_of(comparisons[0])))
 		q->compare = QUERY_PREVIOUS_PERIOD;
-	else if (str_eq(word, str_of(legal[1])) || str_eq(word, STR("previous_year")))
+	else if (str_eq(word, str_of(comparisons[1])) || str_eq(word, STR("previous_year")))
 		q->compare = QUERY_YEAR_OVER_YEAR;
 	else {
 		query_fail(err, 400, "unknown_name", "there is no such comparison");
-		err->legal = legal;
+		err->legal = comparisons;
 		return -EINVAL;
 	}
 	return 0;

@@ -242,7 +242,11 @@ bool query_passes(const struct query_filter *f, const struct tally_str *values);
 /* NULL-terminated lists for messages and /v1/schema. */
 const char *const *query_metric_names(void);
 const char *const *query_dimension_names(void);
+const char *const *query_visit_metric_names(void);
+const char *const *query_visit_dimension_names(void);
+const char *const *query_event_dimension_names(void);
 const char *const *query_operator_names(void);
 const char *const *query_range_names(void);
+const char *const *query_comparison_names(void);
 
 #endif

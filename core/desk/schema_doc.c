@@ -89,20 +89,72 @@ static void put_rollup(struct text_out *o, const struct store_state *st, const s
 	out_lit(o, "}}");
 }
 
-static void put_pairs(struct text_out *o)
+static void put_pair(struct text_out *o, const char *metric, const char *note)
 {
-	out_lit(o,
-		"\"legal_pairs\":[{\"metrics\":[\"events\",\"pageviews\",\"visitors\",\"sum:F\",\"avg:F\",\"min:F\","
-		"\"max:F\",\"p50:F\",\"p90:F\",\"p95:F\",\"p99:F\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"]},{\"metrics\":[\"percentage\"],"
-		"\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],\"note\":\"needs at least one dimension\"},"
-		"{\"metrics\":[\"conversion_rate\"],\"dimensions\":[\"time\",\"event:*\",\"visit:referrer\"],"
-		"\"note\":\"needs a filter or a dimension on event:name or event:props:X\"},{\"metrics\":[\"visits\","
-		"\"views_per_visit\",\"bounce_rate\",\"visit_duration\"],\"dimensions\":[\"time\",\"visit:referrer\","
-		"\"visit:entry_page\",\"visit:exit_page\"],\"note\":\"counted in the bucket in which the visit began\"}]");
+	text_printf(o, ",{\"metrics\":[\"%s\"],", metric);
+	put_list(o, "dimensions", query_event_dimension_names());
+	text_printf(o, ",\"note\":\"%s\"}", note);
 }
 
-static void put_all(struct text_out *o, const struct schema *schema, const struct store_state *st)
+static bool listed(const char *const *list, const char *name)
 {
+	while (*list && strcmp(*list, name) != 0)
+		list++;
+	return *list != NULL;
+}
+
+static void put_pairs(struct text_out *o)
+{
+	static const char *const shares[] = { "percentage", "conversion_rate", NULL };
+	const char *const *names = query_metric_names();
+	bool some = false;
+	out_lit(o, "\"legal_pairs\":[{\"metrics\":[");
+	for (size_t i = 0; names[i]; i++) {
+		if (listed(shares, names[i]) || listed(query_visit_metric_names(), names[i]))
+			continue;
+		out_lit(o, some ? "," : "");
+		out_json(o, str_of(names[i]));
+		some = true;
+	}
+	out_lit(o, "],");
+	put_list(o, "dimensions", query_event_dimension_names());
+	out_lit(o, "}");
+	put_pair(o, shares[0], "needs at least one dimension");
+	put_pair(o, shares[1], "needs a filter or a dimension on event:name or event:props:X");
+	out_lit(o, ",{");
+	put_list(o, "metrics", query_visit_metric_names());
+	out_lit(o, ",");
+	put_list(o, "dimensions", query_visit_dimension_names());
+	out_lit(o, ",\"note\":\"counted in the bucket in which the visit began\"}]");
+}
+
+/* Up to where a question may go. */
+static void put_limits(struct text_out *o, const struct store_options *opt)
+{
+	text_printf(o,
+		"\"limits\":{\"metrics\":%d,\"dimensions\":%d,\"filter_values\":%d,\"pattern_bytes\":%d,\"rows\":%d,"
+		"\"buckets\":%d,\"steps\":%d,\"periods\":%d,\"body_bytes\":%d,\"raw_rows\":%llu,\"seconds\":%g}",
+		QUERY_METRICS_MAX, QUERY_DIMENSIONS_MAX, QUERY_FILTER_VALUES_MAX, QUERY_PATTERN_MAX, QUERY_ROWS_MAX,
+		QUERY_BUCKETS_MAX, QUERY_STEPS_MAX, QUERY_PERIODS_MAX, QUERY_BODY_MAX,
+		(unsigned long long)opt->max_rows, (double)opt->timeout_us / 1e6);
+}
+
+static void put_raw(struct text_out *o, const struct store_state *st)
+{
+	char since[40];
+	out_lit(o, "\"raw\":{\"whole_since\":");
+	if (st->raw_horizon_us == INT64_MIN)
+		out_lit(o, "null");
+	else
+		out_json(o, str_make(since, zone_format(zone_utc(), st->raw_horizon_us, since)));
+	out_lit(o, "}");
+}
+
+static void put_all(struct text_out *o, const struct store_options *opt, const struct store_state *st)
+{
+	static const char *const formats[] = { "json", "csv", "ndjson", NULL };
+	static const char *const includes[] = { "time_labels", "total_rows", "other_row", NULL };
+	const struct schema *schema = opt->schema;
 	out_lit(o, "{");
 	put_list(o, "metrics", query_metric_names());
 	out_lit(o, ",\"fields\":[\"value\",\"props.X\"],");
@@ -112,7 +164,17 @@ static void put_all(struct text_out *o, const struct schema *schema, const struc
 	out_lit(o, ",");
 	put_list(o, "date_ranges", query_range_names());
 	out_lit(o, ",");
+	put_list(o, "comparisons", query_comparison_names());
+	out_lit(o, ",");
+	put_list(o, "includes", includes);
+	out_lit(o, ",");
+	put_list(o, "formats", formats);
+	out_lit(o, ",");
 	put_pairs(o);
+	out_lit(o, ",");
+	put_limits(o, opt);
+	out_lit(o, ",");
+	put_raw(o, st);
 	out_lit(o, ",\"rollups\":[");
 	for (size_t i = 0; i < schema->nrollups; i++) {
 		out_lit(o, i ? "," : "");
@@ -138,7 +200,7 @@ void answer_schema(struct answer_job *job)
 	}
 	job->state_known = true;
 	out_open(&o, job->arena);
-	put_all(&o, store_options(job->store)->schema, &job->state);
+	put_all(&o, store_options(job->store), &job->state);
 	job->answer = (struct answer){
 		.status = 200, .type = "application/json", .body = out_text(&o), .cache_control = "no-cache"
 	};

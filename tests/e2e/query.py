@@ -29,7 +29,7 @@ ROWS = 5000  # limits.query_rows: a site has fewer events, big.example more
 CONF = """
 sites: { default: { timezone: UTC, time_window: { past: any, future: 10m } }, shop.example: { timezone: Europe/Berlin }, india.example: { timezone: Asia/Kolkata } }
 limits: { query_rows: %d, query_timeout: 5s }
-pipeline: [ rollup: {} ]
+pipeline: [ session: {}, rollup: {} ]
 rollups:
   - { name: total, by: [], metrics: [events, visitors, pageviews, "sum:value", "min:value", "max:value", "sum:props.price"] }
   - { name: names, by: ["event:name"], metrics: [events, visitors] }
@@ -356,6 +356,57 @@ def too_expensive(scene, asker, sink):
     return line
 
 
+def schema(d):
+    """What /v1/schema says may be asked is answered, pair by pair, and the rest is refused by name."""
+    status, s = d.json("GET", "/v1/schema")
+    equal(status, 200, "schema")
+    equal([(r["name"], r["by"]) for r in s["rollups"]], [("total", []), ("names", ["event:name"]), ("pages", ["event:name", "event:page"]),
+          ("items", ["event:name", "event:props:item"])], "rollups")
+    for r in s["rollups"]:
+        two_days = time.strftime("%Y-%m-%dT", time.gmtime(time.time() - 2 * 86400))
+        check(r["whole_since"].pop("minute").startswith(two_days), "minutes are kept for two days")
+        equal(r["whole_since"], dict.fromkeys(["quarter", "day", "month"]), "whole from the beginning")
+    equal((s["raw"], s["limits"]["raw_rows"], s["limits"]["seconds"]), ({"whole_since": None}, ROWS, 5), "limits")
+    equal(sorted(m for p in s["legal_pairs"] for m in p["metrics"]), sorted(s["metrics"]), "every metric is in one pair")
+    n = 0
+    for pair in s["legal_pairs"]:
+        check(set(pair["dimensions"]) <= set(s["dimensions"]), "dimensions of a pair")
+        for metric in pair["metrics"]:
+            for dim in pair["dimensions"]:
+                span = ["2026-10-24", "2026-10-26"] if dim in ("time:minute", "time:quarter", "time:hour") else "91d"
+                d.query(site_id="shop.example", metrics=[metric.replace(":F", ":value")], dimensions=[dim.replace(":X", ":item")],
+                        date_range=span, filters=[] if "visits" in pair["metrics"] else [["is", "event:name", ["view"]]])
+                n += 1
+    for r in s["date_ranges"]:
+        d.query(site_id="shop.example", metrics=["events"], date_range=r)
+    for c in s["comparisons"]:
+        d.query(site_id="shop.example", metrics=["events"], date_range="7d", compare=c)
+    d.query(site_id="shop.example", metrics=["events"], date_range="7d", include=dict.fromkeys(s["includes"], True))
+    for op in s["filters"]:
+        f = [op, [["is", "event:name", ["view"]]]] if op in ("and", "or") else [op, ["is", "event:name", ["view"]]] if op == "not" \
+            else [op, "event:name", ["view"]]
+        d.query(site_id="shop.example", metrics=["events"], date_range="7d", filters=[f])
+    for f in s["formats"]:
+        equal(d.request("GET", "/v1/sites/shop.example/totals?format=" + f)[0], 200, f)
+    return n
+
+
+def declared_later(scene, d, line, sink):
+    """A rollup over stored events: whole after the latest of them, and read from there on only."""
+    d.stop()
+    d.configure(CONF % (ROWS, "  " + line + "\n", sink))
+    d.start()
+    d.send([dict(site="big.example", name="view", visitor="v", value=2, props={"it em": "x"}, time=int(time.time()))])
+    d.flush()
+    (r,) = [r for r in d.json("GET", "/v1/schema")[1]["rollups"] if r["name"].startswith("by_")]
+    since = r["whole_since"]["quarter"]
+    check(since and since >= time.strftime("%Y-%m-%dT", time.gmtime(time.time() - 86400)), "whole since %r" % since)
+    q = {"site_id": "big.example", "metrics": ["events"], "dimensions": ["event:props:it em"]}
+    status, p = d.json("POST", "/v1/query", dict(q, date_range="30d"))
+    equal((status, p["code"]), (422, "too_expensive"), "not over what was there before")
+    check(r["name"] in p["detail"] and "not whole" in p["detail"], p["detail"])
+
+
 def main(scene):
     rnd = random.Random(SEED)
     now = int(time.time())
@@ -376,10 +427,13 @@ def main(scene):
     formats(asker)
     short_forms(asker)
     explains(asker)
-    too_expensive(scene, asker, sink)
+    line = too_expensive(scene, asker, sink)
     n = check_refusals(d)
+    pairs = schema(d)
     caching(asker)
-    print("%d questions answered as the oracle says, %d refusals; sources: %s" % (asker.n, n, json.dumps(asker.sources, sort_keys=True)))
+    declared_later(scene, d, line, sink)
+    print("%d questions answered as the oracle says, %d refusals, %d legal pairs; sources: %s" % (
+        asker.n, n, pairs, json.dumps(asker.sources, sort_keys=True)))
     d.stop()
 
 
