@@ -68,7 +68,8 @@ struct ledger {
 	bool must_abandon; /* a failed sync could not be left behind yet: tried again before the next group */
 
 	struct ledger_line *lines;
-	struct pending_book *book; /* REDIS records that are pending or may still be read, oldest first */
+	struct pending_book *book, *book_end; /* REDIS records that are pending or may still be read, oldest first */
+	struct pending_book *book_open;       /* of these the pending ones */
 	_Atomic(struct ledger_dead *) dead;
 
 	_Atomic(const char *) trouble, full_line;
@@ -131,7 +132,14 @@ size_t owed_of_payload(struct tally_str payload);
 bool owed_is_settling(const struct ledger_request *rq);
 void owed_behind(struct ledger *l, const struct group *g, bool settling, size_t *bytes, size_t *records);
 
-/* The book of pending batches. */
+/* book.c: Redis batches, as they are found at open … */
+void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload);
+/* The pending one, or NULL. */
+struct pending_book *book_find(struct ledger *l, uint64_t lsn);
+struct tally_str book_payload(const struct pending_book *b);
+void book_release(struct ledger *l, struct pending_book *b, uint64_t release_lsn);
+void book_free(struct ledger *l);
+/* … and as they come. */
 void pending_begins(struct ledger *l, const struct ledger_request *rq);
 void pending_released(struct ledger *l, uint64_t pending_lsn, uint64_t release_lsn);
 void pending_voided(struct ledger *l, uint64_t pending_lsn);

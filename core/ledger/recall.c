@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the ledger finds again in the spool: its terms, pending Redis batches, dead letters, and the events that the
- * admit plugins want to know. Also the book of pending batches while the ledger runs. */
+ * admit plugins want to know. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +12,6 @@
 #include "ledger/internal.h"
 #include "plug/crash.h"
 #include "spool/payload.h"
-
-/* One REDIS record: pending while released is 0; after that kept as long as a line may still read the RELEASE. */
-struct pending_book {
-	struct ledger_batch pub;
-	struct tally_str payload; /* during recall only: its events are recalled when the RELEASE is met */
-	size_t owed;              /* what its RELEASE may take; 0 = not reckoned yet: the payload tells */
-	struct pending_book *next;
-};
 
 /* ---- payload sections ---- */
 
@@ -87,105 +79,6 @@ static void recall_plain(struct plug_chain *chain, const struct spool_record *re
 		recall_events(chain, rec, p, n, NULL);
 }
 
-/* ---- pending batches ---- */
-
-static struct pending_book *book_find(struct ledger *l, uint64_t lsn)
-{
-	struct pending_book *b = l->book;
-	while (b && b->pub.lsn != lsn)
-		b = b->next;
-	return b;
-}
-
-static void book_add(struct ledger *l, uint64_t lsn, struct tally_str payload, size_t owed)
-{
-	struct tally_str rest = payload, head = { 0 };
-	bool keep_payload = owed == 0;
-	if (!take_sized(&rest, &head))
-		return;
-	struct pending_book *b = memory_zalloc(1, sizeof *b), **at = &l->book;
-	MUST(b != NULL);
-	char *copy = memory_alloc(payload.len + 1);
-	MUST(copy != NULL);
-	size_t n = keep_payload ? payload.len : 4 + head.len;
-	memcpy(copy, payload.ptr, n);
-	b->payload = str_make(copy, n);
-	b->pub.lsn = lsn;
-	b->owed = owed;
-	b->pub.head = str_make(copy + 4, head.len);
-	while (*at)
-		at = &(*at)->next;
-	*at = b;
-}
-
-static void book_drop(struct ledger *l, struct pending_book *gone)
-{
-	struct pending_book **at = &l->book;
-	while (*at != gone)
-		at = &(*at)->next;
-	*at = gone->next;
-	free((char *)(uintptr_t)gone->payload.ptr);
-	free(gone);
-}
-
-void pending_begins(struct ledger *l, const struct ledger_request *rq)
-{
-	char *p = memory_alloc(4 + rq->head.len);
-	MUST(p != NULL);
-	put_u32(p, (uint32_t)rq->head.len);
-	if (rq->head.len)
-		memcpy(p + 4, rq->head.ptr, rq->head.len);
-	book_add(l, rq->lsn, str_make(p, 4 + rq->head.len), owed_of_items(rq->items, rq->nitems));
-	free(p);
-}
-
-void pending_released(struct ledger *l, uint64_t pending_lsn, uint64_t release_lsn)
-{
-	struct pending_book *b = book_find(l, pending_lsn);
-	if (b)
-		b->pub.released = release_lsn;
-}
-
-void pending_voided(struct ledger *l, uint64_t pending_lsn)
-{
-	struct pending_book *b = book_find(l, pending_lsn);
-	if (b)
-		book_drop(l, b);
-}
-
-void pending_owed(struct ledger *l, const struct group *g, bool (*settles)(const struct group *g, uint64_t lsn),
-	size_t *bytes, size_t *records)
-{
-	for (struct pending_book *b = l->book; b; b = b->next) {
-		if (b->pub.released || settles(g, b->pub.lsn))
-			continue;
-		if (!b->owed)
-			b->owed = owed_of_payload(b->payload);
-		*bytes += b->owed;
-		++*records;
-	}
-}
-
-uint64_t pending_lowest(struct ledger *l, uint64_t lines_need)
-{
-	uint64_t low = UINT64_MAX;
-	for (struct pending_book *b = l->book, *next; b; b = next) {
-		next = b->next;
-		if (b->pub.released && b->pub.released < lines_need)
-			book_drop(l, b);
-		else if (b->pub.lsn < low)
-			low = b->pub.lsn;
-	}
-	return low;
-}
-
-const struct ledger_batch *ledger_batches(const struct ledger *l)
-{
-	for (struct pending_book *b = l->book; b; b = b->next)
-		b->pub.next = b->next ? &b->next->pub : NULL;
-	return l->book ? &l->book->pub : NULL;
-}
-
 /* ---- dead letters ---- */
 
 void dead_add(struct ledger *l, struct tally_str p)
@@ -243,16 +136,11 @@ static void recall_release(struct ledger *l, struct plug_chain *chain, const str
 	if (!take_sized(&p, &terms) || !take_u64(&p, &lsn) || !take_u32(&p, &n) || p.len < n)
 		return;
 	struct pending_book *b = book_find(l, lsn);
-	struct tally_str body = b ? b->payload : STR(""), head;
+	struct tally_str body = b ? book_payload(b) : STR(""), head;
 	if (b && take_sized(&body, &head) && take_u32(&body, &n_pending) && n_pending == n)
 		recall_events(chain, rec, body, n, p.ptr);
-	if (!b)
-		return;
-	b->pub.released = rec->lsn;
-	char *small = memory_grow((char *)(uintptr_t)b->payload.ptr, 4 + b->pub.head.len + 1);
-	MUST(small != NULL);
-	b->payload = str_make(small, 4 + b->pub.head.len);
-	b->pub.head.ptr = small + 4;
+	if (b)
+		book_release(l, b, rec->lsn);
 }
 
 static void recall_void(struct ledger *l, const struct spool_record *rec)
@@ -279,7 +167,7 @@ int recall_record(void *arg, const struct spool_record *rec)
 		recall_plain(l->chain, rec);
 		break;
 	case SPOOL_REDIS:
-		book_add(l, rec->lsn, payload, 0);
+		book_add(l, rec->lsn, payload);
 		break;
 	case SPOOL_RELEASE:
 		recall_terms(l, rec);
@@ -325,8 +213,7 @@ void recall_chain(struct ledger *l, struct plug_chain *chain, const struct spool
 
 void recall_free(struct ledger *l)
 {
-	while (l->book)
-		book_drop(l, l->book);
+	book_free(l);
 	for (struct ledger_dead *d = atomic_load(&l->dead); d;) {
 		struct ledger_dead *next = d->next;
 		free(d);
