@@ -4,3 +4,6 @@ libtallycore_la_SOURCES += \
 	core/line/line.c core/line/line.h core/line/place.c \
 	core/line/replay.c core/line/snapshot.c core/line/snapshot.h \
 	core/line/stage.c core/line/state.c core/line/state.h core/line/taken.c core/line/taken.h core/line/terms.c core/line/view.c
+
+check_PROGRAMS += tests/unit/test_snapshot
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c

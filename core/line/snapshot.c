@@ -231,19 +231,15 @@ void snapshot_drop(const struct snapshot_of *of, uint64_t lsn)
 	(void)!file_unlink("snapshot.unlink", path);
 }
 
+/* Of those whose distance from the newest has the same highest bit the oldest stays, until it has grown into the next. */
 void snapshot_thin(const uint64_t *lsns, size_t n, uint64_t begin, bool *keep)
 {
-	uint64_t last = 0;
-	size_t oldest = n;
-	for (size_t i = 0; i < n; i++) {
+	uint64_t taken = 0;
+	for (size_t i = n; i-- > 0;) {
 		uint64_t distance = lsns[0] - lsns[i];
-		bool useful = lsns[i] >= begin;
-		keep[i] = i < 2 || (useful && distance >= 2 * last);
-		if (keep[i])
-			last = distance;
-		if (useful)
-			oldest = i;
+		uint64_t bit = distance ? UINT64_C(1) << (63 - __builtin_clzll(distance)) : 0;
+		keep[i] = i < 2 || (lsns[i] >= begin && !(taken & bit));
+		if (lsns[i] >= begin)
+			taken |= bit;
 	}
-	if (oldest < n)
-		keep[oldest] = true; /* how far back the store may go */
 }

@@ -51,7 +51,8 @@ must_check int snapshot_read(
 void snapshot_drop(const struct snapshot_of *of, uint64_t lsn);
 
 /* Of lsns (highest first) those that may go: what lies before `begin`, the oldest record kept, and so many of the others
- * that their distance from the newest about doubles from one to the next. The newest two stay. keep: one flag an lsn. */
+ * that few are left and each is at most four times as far from the newest as the one before it. The newest two stay. keep:
+ * one flag an lsn. */
 void snapshot_thin(const uint64_t *lsns, size_t n, uint64_t begin, bool *keep);
 
 #endif

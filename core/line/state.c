@@ -228,10 +228,10 @@ static bool is_in_log(struct line *l, struct tally_position at)
 {
 	struct spool_stats st;
 	spool_stats(ledger_spool(l->opt.ledger), &st);
-	if (at.lsn == 0 && at.mark == 0)
-		return true;
 	if (at.lsn < st.begin)
 		return false;
+	if (at.lsn == 0 && at.mark == 0)
+		return true;
 	struct spool_reader *r = spool_reader_open(ledger_spool(l->opt.ledger));
 	int rc = spool_reader_seek(r, at);
 	spool_reader_close(r);

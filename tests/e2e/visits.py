@@ -18,7 +18,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import DATA, check, equal, run  # noqa: E402
+from harness import DATA, check, equal, run, wait_for  # noqa: E402
 
 MARIADB = "mariadb" in os.path.basename(sys.argv[0])
 FULL = bool(os.environ.get("TALLY_FULL"))
@@ -159,8 +159,13 @@ def restart_if_dead(d):
         d.start()
 
 
+def flush(d):
+    """A backlog of shuffled years may take longer than one flush waits."""
+    wait_for("all to be stored", lambda: d.tally("flush", "--json", ok=(0, 1)).startswith('{"flushed":true'), 900)
+
+
 def whole(d):
-    d.flush()
+    flush(d)
     report = json.loads(d.tally("verify", "--json"))
     check(report["ok"], "verify: %r" % report)
     equal(d.json("GET", "/v1/ledger")[1]["balance"], 0, "balance")
@@ -259,7 +264,7 @@ def data_part(d, data):
             site = "%s-%s.example" % (name.replace("_", "-"), way)
             lines, seen = as_lines(numbered, site)
             kills = send(d, lines, 200 if way == "killed" and name != "email_eu" else 5000, 10 if way == "killed" else 0)
-            d.flush()
+            flush(d)
             truth_says(d, site, truth)
             agree(d, site, seen)
             print("%-28s %6d events, %6d visits, %5d bounces, %2d kills: as truth and oracle say, %.1f s" % (
@@ -285,7 +290,7 @@ def nodes_part(scene, db, data):
     for t in threads:
         t.join()
     for d in (a, b):
-        d.flush()
+        flush(d)
     for d in (a, b):
         truth_says(d, "two.example", truth)
         agree(d, "two.example", seen)
@@ -303,7 +308,7 @@ def memory_part(scene, sink):
     d = scene.tallyd(CONF % ("UTC", "64KiB", sink), "small")
     lines, seen = made(4000, "small.example", 7)
     send(d, lines, 50, 3)
-    d.flush()
+    flush(d)
     report = json.loads(d.tally("verify", "--json"))
     check(report["ok"], "verify: %r" % report)
     (row,) = d.rows(site_id="small.example", date_range="all", metrics=["visits"])
