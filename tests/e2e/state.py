@@ -336,16 +336,20 @@ def letters(scene):
     print("letters: 3 refused, sent again and replayed; %d events, all numbers whole" % (s.i + 3))
 
 
-def reloads(scene, plugins):
+def reloads(scene, plugins, restart):
     """A plugin that is put in begins where the log is; one that is replaced gives its state to its successor."""
     os.unlink(os.path.join(plugins, "nth.so"))
-    d = scene.tallyd(CONF % ("1h", "dedup: { window: 30m }, auto: {}, rollup: {}"), "reloads")
+    d = scene.tallyd(CONF % ("1h", "dedup: { window: 30m }, auto: {}, rollup: {}"), "restarts" if restart else "reloads")
     s = Sender(d)
     s.send(20)
     d.flush()
     before = s.i
     compile_nth(scene, plugins)
-    d.tally("reload")
+    if restart:
+        d.kill()
+        d.start()
+    else:
+        d.tally("reload")
     s.send(5)
     d.kill()
     d.start()
@@ -362,7 +366,7 @@ def reloads(scene, plugins):
             d.kill()
             d.start()
     numbers_are_whole(d, s.i - before, first)
-    print("reloads: %d events, all numbers whole" % (s.i - before))
+    print("put in by a %s, replaced: %d events, all numbers whole" % ("restart" if restart else "reload", s.i - before))
     d.stop()
 
 
@@ -379,7 +383,8 @@ def main(scene):
     for part in (kills, damage, unwritable, goes_back, letters):
         part(scene)
         sys.stdout.flush()
-    reloads(scene, plugins)
+    for restart in (False, True):
+        reloads(scene, plugins, restart)
 
 
 if __name__ == "__main__":
