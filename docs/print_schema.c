@@ -45,7 +45,7 @@ static const struct {
 	{ "tally_ledger", "lost", "events that this line never got; `tally_gap` says why" },
 	{ "tally_ledger", "dropped", "events that a plugin of this line dropped" },
 	{ "tally_meta", "name",
-		"`schema`, `hash_key`, `rollup/NAME`, `horizon/GRAIN`, `horizon/visits`, `table/NAME`, `tables/HOST:PORT`" },
+		"`schema`, `hash_key`, `rollup/ID`, `began/UUID/ID`, `ended/UUID/ID`, `making/ID`, `epoch`, `horizon/GRAIN`, `horizon/visits`, `table/NAME`, `tables/HOST:PORT`" },
 	{ "tally_meta", "value",
 		"schema version; key of the hashes in `key`; definition of the rollup; which tables that MariaDB server has. Never change these by hand" },
 	{ "tally_meta", "horizon",
@@ -175,6 +175,11 @@ static const char rollups[] =
 	"`duration` in microseconds, `views`, `visitors_hll` with `visitors`, `sum_F` with `count_F`, `min_F`, `max_F`,\n"
 	"`quantiles_F` with `p50_F`; F is `value` or `props_x`).\n"
 	"Letters outside `[a-z0-9_]` become `_` and two hex digits; too long a name ends in 8 digits of a hash.\n\n"
+	"Declared otherwise (another dimension or metric) a rollup is a new one, with rows of its own from then on: its ID in\n"
+	"`tally_meta` is `NAME/2` and its table `tally_rollup_NAME__2`, and so on. `/v1/schema` says which table is in use. The\n"
+	"tables of earlier definitions, and of rollups that are not declared any more, stay as they are and get no new rows: drop\n"
+	"one when you like, unless you mean to declare it so again. `began/UUID/ID` and `ended/UUID/ID` say from where to where\n"
+	"in its log a node writes a rollup; one that a node does not write is not read.\n\n"
 	"Every event is counted in every grain that is kept, so pick one grain: rows of different grains must not be added.\n"
 	"As an example the table of\n"
 	"`{ name: items, by: [\"event:name\", \"event:props:item\"], metrics: [events, visitors, \"sum:value\", \"min:value\", "

@@ -63,6 +63,7 @@ struct conf_rollup {
 	size_t ndims;
 	const struct conf_metric *metrics;
 	size_t nmetrics;
+	uint32_t keys; /* 0 = any number */
 	const char *place;
 };
 

@@ -26,6 +26,17 @@ const char *conf_judge_name(const char *text)
 	return NULL;
 }
 
+/* NAME__2 is the table of NAME's second definition. */
+const char *conf_judge_rollup(const char *text)
+{
+	size_t digits = strlen(text);
+	while (digits && isdigit((unsigned char)text[digits - 1]))
+		digits--;
+	if (text[digits] && digits > 2 && text[digits - 1] == '_' && text[digits - 2] == '_')
+		return "ends in __ and digits, which tally adds for later definitions; choose another";
+	return conf_judge_name(text);
+}
+
 const char *conf_judge_prefix(const char *text)
 {
 	return *text ? conf_judge_name(text) : NULL;

@@ -136,7 +136,8 @@ const char *conf_quote(struct arena *a, const char *text);
 const char *conf_mask(struct arena *a, const char *name, const char *text);
 
 /* Judges. */
-const char *conf_judge_name(const char *text);    /* [A-Za-z_][A-Za-z0-9_]{0,47} */
+const char *conf_judge_name(const char *text);
+const char *conf_judge_rollup(const char *text);  /* [A-Za-z_][A-Za-z0-9_]{0,47} */
 const char *conf_judge_prefix(const char *text);  /* the same, or empty */
 const char *conf_judge_plugin(const char *text);  /* [a-z][a-z0-9_-]* */
 const char *conf_judge_zone(const char *text);    /* a name tzdata could have */

@@ -144,7 +144,7 @@ static const struct conf_table plugin_table = { CONF_ROWS(plugin_rows), .bytes =
 	.place_at = offsetof(struct conf_plugin, place) };
 
 static const struct conf_row rollup_rows[] = {
-	{ "name", &conf_kind_text, CONF_AT(struct conf_rollup, name), .required = true, .judge = conf_judge_name,
+	{ "name", &conf_kind_text, CONF_AT(struct conf_rollup, name), .required = true, .judge = conf_judge_rollup,
 		.help = "its table is tally_rollup_NAME" },
 	{ "by", &conf_kind_dims, .fallback = "[]",
 		.help = "dimensions: event:name event:page event:hostname visit:referrer event:props:KEY visit:entry_page "
@@ -153,6 +153,9 @@ static const struct conf_row rollup_rows[] = {
 		.help = "events pageviews visitors sum:F min:F max:F p:F, F = value or props.KEY; sum:F serves avg:F too, p:F every "
 			"percentile; of plugin session: visits bounces duration views",
 		.example = "[events, visitors]" },
+	{ "keys", &conf_kind_count, CONF_AT(struct conf_rollup, keys), .fallback = "100000", .least = 1,
+		.most = 4000000, .zero = "unlimited",
+		.help = "distinct rows of a site and day at most; what comes later counts as \"(other)\"" },
 };
 static const struct conf_table rollup_table = { CONF_ROWS(rollup_rows), .bytes = sizeof(struct conf_rollup), .max = 64,
 	.place_at = offsetof(struct conf_rollup, place) };

@@ -237,12 +237,21 @@ static void say(struct text_out *why, const struct tally_rollup *r, const char *
 	out_json(why, out_text(&text));
 }
 
+static const char *why_not(const struct meta *m, const struct tally_rollup *r, const struct plan *p, struct arena *a)
+{
+	if (m->rollup_short_of && m->rollup_short_of[r->id])
+		return arena_printf(a, "node %s stores events without it", m->rollup_short_of[r->id]);
+	return m->rollup_horizon_us[r->id] > p->range.from_us ? "is not whole from the beginning of the range"
+							      : "the range or its buckets cut the rows that are kept";
+}
+
 static bool try_rollup(const struct query *q, const struct plan_store *st, size_t i, struct arena *a, struct plan *p,
 	struct text_out *why)
 {
 	const struct tally_rollup *r = st->schema->rollups[i].rollup;
 	const char *missing = "";
 	p->rollup = &st->schema->rollups[i];
+	p->table = meta_table(st->meta, p->rollup);
 	if (!map_fields(q, r, p, &missing) || !map_needs(q, r, p, &missing)) {
 		say(why, r, "does not hold ", missing);
 		return false;
@@ -253,8 +262,7 @@ static bool try_rollup(const struct query *q, const struct plan_store *st, size_
 	if (cover_axis(&c) && c.whole_rows)
 		return true;
 	p->held = r;
-	p->held_why = c.horizon_us > p->range.from_us ? "is not whole from the beginning of the range"
-						      : "the range or its buckets cut the rows that are kept";
+	p->held_why = why_not(st->meta, r, p, a);
 	say(why, r, p->held_why, "");
 	return false;
 }

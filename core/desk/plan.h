@@ -69,6 +69,7 @@ struct plan_piece {
 
 struct plan {
 	const struct schema_rollup *rollup; /* NULL = raw events */
+	const char *table;                  /* that has its rows */
 	struct plan_piece *pieces;          /* raw: one, PLAN_EVENTS */
 	size_t npieces;
 	struct plan_needs needs;

@@ -40,7 +40,8 @@ int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, v
 	return rc > 0 ? -EINVAL : rc;
 }
 
-bool run_narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column)
+/* folds: rows of any value may stand under "(other)"; that they are there is to be known. */
+static bool narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column, bool folds)
 {
 	if (!column || f->op != QF_IS || f->negated || f->nvalues > NARROW_VALUES_MAX ||
 		sql->nparams + f->nvalues + 8 > STORE_PARAMS_MAX)
@@ -51,8 +52,13 @@ bool run_narrow_by(struct store_sql *sql, const struct query_filter *f, const ch
 		out_lit(&sql->text, i ? ", " : " IN (");
 		store_sql_text(sql, f->values[i]);
 	}
-	out_lit(&sql->text, ")");
+	out_lit(&sql->text, folds ? ", '(other)')" : ")");
 	return true;
+}
+
+bool run_narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column)
+{
+	return narrow_by(sql, f, column, false);
 }
 
 void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(const struct run *r, unsigned field))
@@ -61,10 +67,10 @@ void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(c
 	if (!f)
 		return;
 	if (f->op == QF_IS)
-		run_narrow_by(sql, f, column_of(r, f->field));
+		narrow_by(sql, f, column_of(r, f->field), r->plan->rollup != NULL);
 	for (size_t i = 0; f->op == QF_AND && i < f->nkids; i++)
 		if (f->kids[i]->op == QF_IS)
-			run_narrow_by(sql, f->kids[i], column_of(r, f->kids[i]->field));
+			narrow_by(sql, f->kids[i], column_of(r, f->kids[i]->field), r->plan->rollup != NULL);
 }
 
 int run_scan(struct run *r)

@@ -23,6 +23,7 @@ struct run {
 	uint64_t rows_read;
 	bool thinned; /* raw rows that stand for more than themselves */
 	bool folded;  /* a rollup's "(other)" row was met */
+	bool missed;  /* one that the filter may or may not mean: it is left out */
 	struct run_statement *statements, *last;
 	struct query_error *err;
 	size_t piece; /* of the statement under way */

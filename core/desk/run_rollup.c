@@ -63,7 +63,7 @@ static void put_dims(struct rollup_scan *s, struct store_sql *sql)
 static void put_where(struct rollup_scan *s, struct store_sql *sql, const struct plan_piece *p)
 {
 	out_lit(&sql->text, " FROM ");
-	store_sql_table(sql, store_of(s->run->reader), s->rollup->table.name);
+	store_sql_table(sql, store_of(s->run->reader), s->run->plan->table);
 	out_lit(&sql->text, " WHERE `site` = ");
 	store_sql_text(sql, s->run->q->site);
 	out_lit(&sql->text, " AND `grain` = ");
@@ -140,15 +140,19 @@ static int take_row(void *arg, const struct tally_cell *cells)
 	const struct tally_cell *c = cells;
 	int64_t bucket = s->by_bucket ? c++->v.i : r->plan->range.from_us;
 	struct tally_str name = s->by_name ? text_of(c++) : (struct tally_str){ 0 };
+	bool folded = false;
 	r->rows_read++;
 	if (run_out_of_time(r))
 		return RUN_STOP;
 	for (size_t i = 0; i < r->q->nfields; i++) {
 		s->fields[i] = text_of(c++);
-		r->folded |= str_eq(s->fields[i], STR("(other)"));
+		folded |= str_eq(s->fields[i], STR("(other)"));
 	}
-	if (r->q->filter && !query_passes(r->q->filter, s->fields))
+	r->folded |= folded;
+	if (r->q->filter && !query_passes(r->q->filter, s->fields)) {
+		r->missed |= folded;
 		return 0;
+	}
 	struct group *g = groups_place(&r->groups, plan_axis_find(&r->plan->axis, bucket), s->fields);
 	if (!g)
 		return run_too_big(r);

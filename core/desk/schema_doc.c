@@ -69,8 +69,9 @@ static void put_since(struct text_out *o, const struct store_state *st, const st
 		out_json(o, str_make(text, zone_format(zone_utc(), since, text)));
 }
 
-static void put_rollup(struct text_out *o, const struct store_state *st, const struct tally_rollup *r)
+static void put_rollup(struct text_out *o, const struct store_state *st, const struct schema_rollup *sr)
 {
+	const struct tally_rollup *r = sr->rollup;
 	out_lit(o, "{\"name\":");
 	out_json(o, r->name);
 	out_lit(o, ",\"by\":[");
@@ -86,7 +87,13 @@ static void put_rollup(struct text_out *o, const struct store_state *st, const s
 	out_lit(o, "],\"whole_since\":{");
 	for (uint32_t g = 0; g < TALLY_GRAINS; g++)
 		put_since(o, st, r, g);
-	out_lit(o, "}}");
+	out_lit(o, "},\"table\":");
+	out_json(o, str_of(meta_table(&st->meta, sr)));
+	if (st->meta.rollup_short_of[r->id]) {
+		out_lit(o, ",\"not_written_by\":");
+		out_json(o, str_of(st->meta.rollup_short_of[r->id]));
+	}
+	out_lit(o, "}");
 }
 
 static void put_pair(struct text_out *o, const char *metric, const char *note)
@@ -178,7 +185,7 @@ static void put_all(struct text_out *o, const struct store_options *opt, const s
 	out_lit(o, ",\"rollups\":[");
 	for (size_t i = 0; i < schema->nrollups; i++) {
 		out_lit(o, i ? "," : "");
-		put_rollup(o, st, schema->rollups[i].rollup);
+		put_rollup(o, st, &schema->rollups[i]);
 	}
 	out_lit(o, "]}\n");
 }

@@ -51,6 +51,15 @@ static void put_metrics(struct text_out *o, const struct shape_input *in, const 
 	out_lit(o, "]");
 }
 
+/* The row of what a rollup that ran full has folded. */
+static bool is_folded(const struct shape_input *in, const struct group *g)
+{
+	bool folded = false;
+	for (size_t i = 0; i < in->q->ndims && in->now->folded; i++)
+		folded |= !in->q->dims[i].is_time && str_eq(g->values[i], STR("(other)"));
+	return folded;
+}
+
 static void put_row(struct text_out *o, const struct shape_input *in, const struct shape_rows *rows,
 	const struct group *g, struct arena *a)
 {
@@ -63,6 +72,8 @@ static void put_row(struct text_out *o, const struct shape_input *in, const stru
 	put_metrics(o, in, rows, g, false);
 	if (in->before)
 		put_metrics(o, in, rows, shape_beside(in, g), true);
+	if (is_folded(in, g))
+		out_lit(o, ",\"other\":true");
 	out_lit(o, "}");
 }
 

@@ -53,13 +53,16 @@ static void put_exactness(struct text_out *o, const struct shape_input *in, cons
 {
 	bool sampled = shape_thinned(in);
 	bool exact = counted(in, rows);
+	bool missed = in->now->missed || (in->before && in->before->missed);
 	out_lit(o, ",\"exactness\":{");
 	for (size_t i = 0; i < in->q->nmetrics; i++) {
 		enum query_metric_kind kind = in->q->metrics[i].kind;
 		bool sketch = kind == QM_VISITORS || kind == QM_PERCENTAGE || kind == QM_CONVERSION;
 		out_lit(o, i ? "," : "");
 		out_json(o, in->q->metrics[i].text);
-		if (sketch && !exact)
+		if (missed)
+			out_lit(o, ":{\"kind\":\"at_least\"}");
+		else if (sketch && !exact)
 			text_printf(o, ":{\"kind\":\"hll\",\"rel_error\":%g}", HLL_ERROR);
 		else if (in->q->metrics[i].kind == QM_QUANTILE && !sampled)
 			text_printf(o, ":{\"kind\":\"ddsketch\",\"rel_error\":%g}", QUANTILE_ERROR);
@@ -113,6 +116,8 @@ static void put_warnings(struct text_out *o, const struct shape_input *in)
 	warn(o, in->many_nodes && plan_needs_visits(&in->now->plan->needs), &some,
 		"more than one node wrote into this range: a visit counts once on each node that saw the visitor, so route a "
 		"visitor's events to one");
+	warn(o, in->now->missed || (in->before && in->before->missed), &some,
+		"some of what stands under \"(other)\" may pass the filter and is left out");
 	if (in->lost) {
 		char text[160];
 		snprintf(text, sizeof text,

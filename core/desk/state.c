@@ -7,78 +7,66 @@
 
 #include "base/bytes.h"
 #include "desk/store.h"
+#include "ship/remember.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
-#define RAW_HORIZON "horizon/events"
 #define VERSION_SEED 1
 
 /* ---- horizons ---- */
 
-struct horizons {
-	const struct schema *schema;
-	struct store_state *state;
-	int64_t *rollups;                              /* by id */
-	const char *const *names, *const *definitions; /* of each rollup, as in tally_meta */
-};
-
-static void take_rollup(struct horizons *h, struct tally_str name, struct tally_str definition, int64_t horizon)
-{
-	for (size_t i = 0; i < h->schema->nrollups; i++)
-		if (str_eq(name, str_of(h->names[i])) && str_eq(definition, str_of(h->definitions[i])))
-			h->rollups[h->schema->rollups[i].rollup->id] = horizon;
-}
-
 static int take_meta(void *arg, const struct tally_cell *cells)
 {
-	struct horizons *h = arg;
-	struct tally_str name = str_make(cells[0].v.ptr, cells[0].null ? 0 : cells[0].len);
-	struct tally_str value = str_make(cells[1].v.ptr, cells[1].null ? 0 : cells[1].len);
-	if (cells[2].null)
-		return 0;
-	for (int g = 0; g < TALLY_GRAINS; g++)
-		if (str_eq(name, str_of(meta_grain_name((enum tally_grain)g))))
-			h->state->meta.grain_horizon_us[g] = cells[2].v.i;
-	if (str_eq(name, STR(META_VISITS)))
-		h->state->meta.visits_horizon_us = cells[2].v.i;
-	if (str_eq(name, STR(RAW_HORIZON)))
-		h->state->raw_horizon_us = cells[2].v.i;
-	take_rollup(h, name, value, cells[2].v.i);
+	remember_row(arg, cells);
 	return 0;
 }
 
-static void prepare(struct horizons *h, struct arena *a)
+static int take_node(void *arg, const struct tally_cell *cells)
 {
-	size_t n = h->schema->nrollups;
-	const char **names = arena_alloc(a, (n + 1) * sizeof *names);
-	const char **definitions = arena_alloc(a, (n + 1) * sizeof *definitions);
-	h->rollups = arena_alloc(a, (n + 1) * sizeof *h->rollups);
-	for (size_t i = 0; i < n; i++) {
-		names[i] = meta_rollup_name(h->schema->rollups[i].rollup, a);
-		definitions[i] = meta_definition(h->schema->rollups[i].rollup, a);
-		h->rollups[i] = INT64_MAX;
-	}
-	h->names = names;
-	h->definitions = definitions;
+	remember_node(arg, str_make(cells[0].v.ptr, cells[0].len), cells[1].v.i);
+	return 0;
 }
 
-int store_state(struct store_reader *r, struct arena *a, struct store_state *out, struct query_error *err)
+static int read_meta(struct store_reader *r, struct arena *a, struct remember *m, struct query_error *err)
 {
-	struct horizons h = { .schema = store_options(store_of(r))->schema, .state = out };
 	struct store_sql sql;
-	*out = (struct store_state){ .raw_horizon_us = INT64_MIN, .meta.visits_horizon_us = INT64_MAX };
-	for (int g = 0; g < TALLY_GRAINS; g++)
-		out->meta.grain_horizon_us[g] = INT64_MIN;
-	prepare(&h, a);
-	out->meta.rollup_horizon_us = h.rollups;
-	out->meta.nrollups = h.schema->nrollups;
 	store_sql_open(&sql, a);
 	out_lit(&sql.text, "SELECT ");
 	store_sql_column(&sql, "", "name", "", TALLY_T_TEXT);
 	store_sql_column(&sql, "", "value", "", TALLY_T_TEXT);
 	store_sql_column(&sql, "", "horizon", "", TALLY_T_INT);
 	out_lit(&sql.text, " FROM ");
-	store_sql_table(&sql, store_of(r), h.schema->fixed[SCHEMA_META].name);
-	return store_read(r, &sql, take_meta, &h, err);
+	store_sql_table(&sql, store_of(r), store_options(store_of(r))->schema->fixed[SCHEMA_META].name);
+	return store_read(r, &sql, take_meta, m, err);
+}
+
+static int read_nodes(struct store_reader *r, struct arena *a, struct remember *m, struct query_error *err)
+{
+	struct store_sql sql;
+	store_sql_open(&sql, a);
+	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "n.", "uuid", "", TALLY_T_TEXT);
+	store_sql_column(&sql, "p.", "lsn", "", TALLY_T_INT);
+	out_lit(&sql.text, " FROM ");
+	store_sql_table(&sql, store_of(r), "tally_node");
+	out_lit(&sql.text, " n JOIN ");
+	store_sql_table(&sql, store_of(r), "tally_position");
+	out_lit(&sql.text, " p ON p.`node` = n.`number`");
+	return store_read(r, &sql, take_node, m, err);
+}
+
+int store_state(struct store_reader *r, struct arena *a, struct store_state *out, struct query_error *err)
+{
+	struct remember m;
+	remember_open(&m, a);
+	*out = (struct store_state){ .raw_horizon_us = INT64_MIN };
+	int rc = read_meta(r, a, &m, err);
+	if (rc == 0)
+		rc = read_nodes(r, a, &m, err);
+	if (rc)
+		return rc;
+	remember_resolve(&m, store_options(store_of(r))->schema, true, &out->meta);
+	out->raw_horizon_us = remember_horizon(&m, META_EVENTS, INT64_MIN);
+	return 0;
 }
 
 /* ---- versions ---- */
@@ -245,7 +233,7 @@ int store_span(struct store_reader *r, const struct store_state *st, struct tall
 	int rc = span_of(r, "time", schema->fixed[SCHEMA_EVENT].name, site, -1, out, err);
 	for (size_t i = 0; rc == 0 && i < schema->nrollups; i++)
 		if (st->meta.rollup_horizon_us[schema->rollups[i].rollup->id] != INT64_MAX)
-			rc = span_of(r, "bucket", schema->rollups[i].table.name, site, grain, &rows, err);
+			rc = span_of(r, "bucket", meta_table(&st->meta, &schema->rollups[i]), site, grain, &rows, err);
 	if (rows.first_us < out->first_us)
 		out->first_us = rows.first_us;
 	/* a row may hold anything up to its end */

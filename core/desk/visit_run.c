@@ -31,6 +31,7 @@ static void remember(struct desk *d, const struct answer_job *job)
 	memcpy(horizons, job->state.meta.rollup_horizon_us, n * sizeof *horizons);
 	d->state = job->state;
 	d->state.meta.rollup_horizon_us = horizons;
+	d->state.meta.rollup_table = d->state.meta.rollup_short_of = NULL;
 	d->state_known = true;
 }
 

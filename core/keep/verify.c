@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "keep/verify_inner.h"
-#include "ship/meta.h"
 
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define QUARTER_US (15 * MINUTE_US)
@@ -128,9 +127,9 @@ static void take_quarter(struct verify *v, const struct verify_cell *c, const st
 
 int64_t verify_horizon_of(const struct verify *v, const struct schema_rollup *r, int g, struct tally_str site)
 {
-	int64_t h = v->rollup_horizon_us[r - v->opt->schema->rollups];
-	if (v->grain_horizon_us[g] > h)
-		h = v->grain_horizon_us[g];
+	int64_t h = v->meta.rollup_horizon_us[r - v->opt->schema->rollups];
+	if (v->meta.grain_horizon_us[g] > h)
+		h = v->meta.grain_horizon_us[g];
 	if (h == INT64_MIN || h == INT64_MAX)
 		return h;
 	const struct zone *z = g <= TALLY_QUARTER ? zone_utc() : zone_of(v, site);
@@ -149,7 +148,7 @@ static bool has(const struct tally_rollup *r, enum tally_metric_kind kind)
 /* Visits that began before the store had any are in neither place as a whole. */
 static bool is_whole(const struct verify *v, const struct verify_cell *c)
 {
-	return c->bucket_us >= v->visits_horizon_us;
+	return c->bucket_us >= v->meta.visits_horizon_us;
 }
 
 static void compare(struct verify *v, const struct schema_rollup *r, int grain, const struct verify_cell *is,
@@ -209,7 +208,7 @@ static int check_rollups(struct verify *v)
 	const struct schema *s = v->opt->schema;
 	int rc = 0;
 	for (size_t i = 0; i < s->nrollups && rc == 0; i++) {
-		if (v->rollup_horizon_us[i] == INT64_MAX)
+		if (v->meta.rollup_horizon_us[i] == INT64_MAX)
 			continue;
 		rc = verify_read_rollup(v, &s->rollups[i], take_rollup);
 		for (int g = 0; g < TALLY_GRAINS && rc == 0; g++)
@@ -268,7 +267,7 @@ static void take_position(struct verify *v, int64_t node, struct tally_str uuid,
 
 static int64_t least_minute(const struct verify *v)
 {
-	int64_t h = v->grain_horizon_us[TALLY_MINUTE];
+	int64_t h = v->meta.grain_horizon_us[TALLY_MINUTE];
 	return h == INT64_MIN ? h : h - h % MINUTE_US;
 }
 

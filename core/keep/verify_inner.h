@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "keep/verify.h"
+#include "ship/meta.h"
 #include "zone/zone.h"
 
 enum verify_sum { VS_EVENTS, VS_PAGEVIEWS, VS_COUNT_VALUE, VS_VISITS, VS_BOUNCES, VS_DURATION, VS_VIEWS, VS_COUNTS };
@@ -24,9 +25,7 @@ struct verify {
 	struct text_out *out;
 	struct arena arena;
 	void *reader;
-	int64_t grain_horizon_us[TALLY_GRAINS];
-	int64_t *rollup_horizon_us; /* by id */
-	int64_t visits_horizon_us;
+	struct meta meta;
 	struct table raw[TALLY_GRAINS];
 	struct table total; /* node and site: as a bucket at 0 */
 };

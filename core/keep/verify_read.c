@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "keep/verify_inner.h"
-#include "ship/meta.h"
+#include "ship/remember.h"
 
 #define TIMEOUT_US (INT64_C(3600) * 1000000)
 
@@ -26,35 +26,36 @@ static struct tally_str text_of(const struct tally_cell *c)
 
 /* ---- horizons ---- */
 
-static int take_horizon(void *arg, const struct tally_cell *c)
+static int take_meta(void *arg, const struct tally_cell *c)
 {
-	struct verify *v = arg;
-	struct tally_str name = text_of(&c[0]);
-	for (int g = 0; g < TALLY_GRAINS; g++)
-		if (str_eq(name, str_of(meta_grain_name((enum tally_grain)g))))
-			v->grain_horizon_us[g] = c[1].v.i;
-	if (str_eq(name, STR(META_VISITS)))
-		v->visits_horizon_us = c[1].v.i;
-	for (size_t i = 0; i < v->opt->schema->nrollups; i++) {
-		const struct tally_rollup *r = v->opt->schema->rollups[i].rollup;
-		if (str_eq(name, str_of(meta_rollup_name(r, &v->arena))))
-			v->rollup_horizon_us[i] = c[1].v.i;
-	}
+	remember_row(arg, c);
+	return 0;
+}
+
+static int take_node(void *arg, const struct tally_cell *c)
+{
+	remember_node(arg, text_of(&c[0]), c[1].v.i);
 	return 0;
 }
 
 int verify_read_horizons(struct verify *v)
 {
-	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_INT };
-	const char *sql = arena_printf(
-		&v->arena, "SELECT `name`, `horizon` FROM `%stally_meta` WHERE `horizon` IS NOT NULL", v->opt->prefix);
-	for (int g = 0; g < TALLY_GRAINS; g++)
-		v->grain_horizon_us[g] = INT64_MIN;
-	v->visits_horizon_us = INT64_MAX;
-	v->rollup_horizon_us = arena_alloc(&v->arena, (v->opt->schema->nrollups + 1) * sizeof(int64_t));
-	for (size_t i = 0; i < v->opt->schema->nrollups; i++)
-		v->rollup_horizon_us[i] = INT64_MAX; /* not in this store yet */
-	return ask(v, sql, types, 2, take_horizon, v);
+	static const uint32_t row[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT },
+			      node[] = { TALLY_T_TEXT, TALLY_T_INT };
+	const char *p = v->opt->prefix;
+	struct remember m;
+	remember_open(&m, &v->arena);
+	int rc = ask(v, arena_printf(&v->arena, "SELECT `name`, `value`, `horizon` FROM `%stally_meta`", p), row, 3,
+		take_meta, &m);
+	if (rc == 0)
+		rc = ask(v,
+			arena_printf(&v->arena,
+				"SELECT n.`uuid`, p.`lsn` FROM `%stally_node` n JOIN `%stally_position` p ON p.`node` = n.`number`",
+				p, p),
+			node, 2, take_node, &m);
+	if (rc == 0)
+		remember_resolve(&m, v->opt->schema, true, &v->meta);
+	return rc;
 }
 
 /* ---- sums ---- */
@@ -143,7 +144,7 @@ int verify_read_rollup(struct verify *v, const struct schema_rollup *r, verify_c
 	const char *sql = arena_printf(&v->arena,
 		"SELECT `node`, `site`, `bucket`, %s%s, %s, `grain` FROM `%s%s` GROUP BY `node`, `site`, `grain`, `bucket`",
 		counts, sum_of(v, table, "SUM(", "sum_value", ")", "0.0"),
-		sum_of(v, table, "SUM(ABS(", "sum_value", "))", "0.0"), v->opt->prefix, table->name);
+		sum_of(v, table, "SUM(ABS(", "sum_value", "))", "0.0"), v->opt->prefix, meta_table(&v->meta, r));
 	return ask(v, sql, row_types, ROW_COLUMNS + 1, take_sums, &t);
 }
 
@@ -152,7 +153,7 @@ int verify_read_sketches(
 {
 	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT, TALLY_T_INT, TALLY_T_BLOB };
 	const char *sql = arena_printf(&v->arena, "SELECT `node`, `site`, `bucket`, `grain`, `%s` FROM `%s%s`", column,
-		v->opt->prefix, r->table.name);
+		v->opt->prefix, meta_table(&v->meta, r));
 	return ask(v, sql, types, 5, fn, arg);
 }
 

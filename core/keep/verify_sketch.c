@@ -27,7 +27,7 @@ static void say_damaged(struct sketches *s, int64_t node, int64_t grain, int64_t
 	verify_say(v->out, v->result, v->opt->line, "rollup",
 		arena_printf(&v->arena,
 			"a sketch in %s of node %" PRId64 ", grain %" PRId64 ", bucket %" PRId64 " is damaged",
-			s->rollup->table.name, node, grain, bucket));
+			meta_table(&v->meta, s->rollup), node, grain, bucket));
 }
 
 /* node, site, bucket, grain, sketch */

@@ -243,26 +243,31 @@ static void put_amount(struct tally_cell *cells, const struct tally_metric *m, c
 	}
 }
 
-int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *r)
+void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16], const struct tally_row *r,
+	struct arena *arena, struct tally_cell *row)
 {
-	const struct schema *schema = l->opt.schema;
-	MUST(r->rollup->id < schema->nrollups);
-	const struct schema_rollup *sr = &schema->rollups[r->rollup->id];
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_FIXED + r->rollup->id]);
-	uint8_t *key = arena_alloc(&b->arena, 16);
-	schema_rollup_key(l->meta->hash_key, r->dims, r->rollup->ndims, key);
-	row[RLC_SITE] = cell_text(arena_str(&b->arena, r->site));
+	uint8_t *key = arena_alloc(arena, 16);
+	schema_rollup_key(hash_key, r->dims, r->rollup->ndims, key);
+	row[RLC_SITE] = cell_text(arena_str(arena, r->site));
 	row[RLC_GRAIN] = cell_int(r->grain);
 	row[RLC_BUCKET] = cell_int(r->bucket_us);
 	row[RLC_KEY] = cell_bytes(key, 16);
 	for (uint32_t i = 0; i < r->rollup->ndims; i++)
-		row[sr->first_dim + i] = cell_text(arena_str(&b->arena, r->dims[i]));
+		row[sr->first_dim + i] = cell_text(arena_str(arena, r->dims[i]));
 	for (uint32_t i = 0; i < r->rollup->nmetrics; i++) {
 		struct tally_amount a = r->amounts[i];
 		if (a.sketch_len)
-			a.sketch = arena_copy(&b->arena, a.sketch, a.sketch_len);
+			a.sketch = arena_copy(arena, a.sketch, a.sketch_len);
 		put_amount(&row[sr->metric_column[i]], &r->rollup->metrics[i], &a);
 	}
+}
+
+int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *r)
+{
+	const struct schema *schema = l->opt.schema;
+	MUST(r->rollup->id < schema->nrollups);
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_FIXED + r->rollup->id]);
+	line_rollup_cells(&schema->rollups[r->rollup->id], l->meta->hash_key, r, &b->arena, row);
 	b->dirty = true;
 	return 0;
 }
@@ -337,4 +342,7 @@ void batch_close(struct line *l, struct batch *b)
 	b->wire.to = b->to;
 	b->wire.trim = b->trim;
 	b->wire.ntrim = b->ntrim;
+	b->guard =
+		(struct tally_guard){ &l->opt.schema->fixed[SCHEMA_META], META_EPOCH, "horizon", l->meta->epoch, 0, 0 };
+	b->wire.guard = l->meta->epoch && ship_sink(l->ship)->guards ? &b->guard : NULL;
 }

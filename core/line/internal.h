@@ -52,6 +52,7 @@ struct batch {
 	size_t ntrim;
 	struct row_list gone;        /* letters that leave tally_dead */
 	struct line_letters letters; /* lsn != 0: the batch is what a LETTERS record asks for, and nothing else */
+	struct tally_guard guard;    /* the store's epoch, as of the rows of this batch */
 	struct tally_batch wire;     /* what the ship sees */
 };
 
@@ -74,7 +75,8 @@ struct funeral {
 
 struct line {
 	struct line_options opt;
-	struct ledger_line entry; /* what the ledger sees of us */
+	struct arena schema_arena; /* of opt.schema: the names of its rollups' tables are those of this store */
+	struct ledger_line entry;  /* what the ledger sees of us */
 	struct ship *ship;
 	struct plug_chain *chain;
 	struct spool_reader *reader;
@@ -126,9 +128,6 @@ struct line {
 	struct line_letters results[LETTERS_KEPT];
 	size_t nresults;
 	char trouble[512];
-	struct meta seen_meta;
-	struct arena meta_arena;
-	bool meta_known;
 	struct plug_set *next_plugins;
 	const struct conf *next_conf;
 };

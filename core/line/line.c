@@ -272,15 +272,22 @@ static void knock(void *arg)
 	gate_knock(((struct line *)arg)->gate);
 }
 
+static const struct schema *own_schema(struct line *l, const struct schema *like)
+{
+	arena_init(&l->schema_arena, 0);
+	return schema_make(&l->schema_arena, like->nrollups ? like->rollups[0].rollup : NULL, like->nrollups);
+}
+
 int line_open(const struct line_options *opt, struct line **out, char why[512])
 {
 	struct line *l = calloc(1, sizeof *l);
 	MUST(l != NULL);
 	l->opt = *opt;
+	l->opt.schema = own_schema(l, opt->schema);
+	opt = &l->opt;
 	l->entry.name = opt->sink->name;
 	l->gate = gate_open();
 	pthread_mutex_init(&l->lock, NULL);
-	arena_init(&l->meta_arena, 0);
 	batch_open(&l->batches[0], opt->schema);
 	batch_open(&l->batches[1], opt->schema);
 	l->filling = &l->batches[0];
@@ -366,7 +373,7 @@ void line_close(struct line *l, int64_t drain_us)
 	table_free(&l->taken);
 	table_free(&l->lapped);
 	table_free(&l->dead);
-	arena_free(&l->meta_arena);
+	arena_free(&l->schema_arena);
 	gate_close(l->gate);
 	pthread_mutex_destroy(&l->lock);
 	free(l);

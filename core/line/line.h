@@ -24,7 +24,7 @@ struct line_options {
 	const char *node_uuid;
 	struct plug_set *plugins;
 	struct ledger *ledger;
-	const struct schema *schema; /* of the declared rollups; outlives the line */
+	const struct schema *schema; /* of the declared rollups; the line makes one like it for itself */
 };
 
 /* Opens the sink (its options are checked, nothing is connected) and the stages. Registers with the ledger. */
@@ -82,9 +82,6 @@ int line_plug_emit(void *line, const struct tally_row *row);
 int line_plug_visit(void *line, const struct tally_visit *before, const struct tally_visit *now);
 int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 
-/* [any thread] The store's memory of horizons as of the last start of the line; false until it was seen. */
-bool line_meta(struct line *l, struct arena *a, struct meta *out);
-
 /* [any thread] The line was called `from` until now and stands in front of its own tables. 0 or -errno with words. */
 must_check int line_adopt(struct line *l, const char *from, int64_t wait_us, char words[512]);
 
@@ -100,6 +97,11 @@ struct line_letters {
 /* [any thread] True once the line is past that record, and it is one of the last few of its kind. */
 bool line_letters(struct line *l, uint64_t lsn, struct line_letters *out);
 
+/* The cells of a rollup's row; row has all of the table's columns, zeroed. [any thread] */
+void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16], const struct tally_row *r,
+	struct arena *arena, struct tally_cell *row);
+
+struct ship *line_ship(struct line *l);
 const struct tally_sink *line_sink(const struct line *l);
 void *line_sink_self(const struct line *l);
 const char *line_name(const struct line *l);

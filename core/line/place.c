@@ -80,13 +80,6 @@ void place_keep_meta(struct line *l, const struct meta *m)
 	l->meta = m;
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		l->moved_horizon_us[g] = INT64_MIN;
-	pthread_mutex_lock(&l->lock);
-	arena_reset(&l->meta_arena);
-	l->seen_meta = *m;
-	l->seen_meta.rollup_horizon_us = memcpy(arena_alloc(&l->meta_arena, m->nrollups * sizeof(int64_t) + 1),
-		m->rollup_horizon_us, m->nrollups * sizeof(int64_t));
-	l->meta_known = true;
-	pthread_mutex_unlock(&l->lock);
 }
 
 /* A store that was further has gone back by itself; otherwise a line that skips was skipped. */

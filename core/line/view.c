@@ -127,17 +127,9 @@ void line_view(struct line *l, struct arena *a, struct line_view *out)
 		out->trouble = arena_printf(a, "%s", out->ship.error);
 }
 
-bool line_meta(struct line *l, struct arena *a, struct meta *out)
+struct ship *line_ship(struct line *l)
 {
-	pthread_mutex_lock(&l->lock);
-	bool known = l->meta_known;
-	if (known) {
-		*out = l->seen_meta;
-		out->rollup_horizon_us = memcpy(arena_alloc(a, out->nrollups * sizeof(int64_t) + 1),
-			l->seen_meta.rollup_horizon_us, out->nrollups * sizeof(int64_t));
-	}
-	pthread_mutex_unlock(&l->lock);
-	return known;
+	return l->ship;
 }
 
 const struct tally_sink *line_sink(const struct line *l)

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "main/adopt.h"
 #include "main/dead.h"
+#include "main/rebuild.h"
 #include "main/stores.h"
 #include "main/view.h"
 #include "text/write.h"
@@ -133,6 +134,8 @@ static const struct {
 	{ "POST", "/admin/dead/purge", letters_purge },
 	{ "POST", "/admin/adopt", adopt_command },
 	{ "GET", "/admin/verify", verify_command },
+	{ "POST", "/admin/rebuild", rebuild_start },
+	{ "GET", "/admin/rebuild", rebuild_show },
 	{ "POST", "/admin/backup", backup_command },
 	{ "POST", "/admin/restore", restore_command },
 };

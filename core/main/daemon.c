@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "main/front.h"
+#include "main/rebuild.h"
 #include "main/show.h"
 #include "meter/meter.h"
 #include "plug/crash.h"
@@ -138,6 +139,13 @@ static int open_lines(struct daemon *d)
 		d->nlines++;
 	}
 	spool_on_durable(ledger_spool(d->ledger), on_durable, d);
+	return 0;
+}
+
+/* Jobs come from the admin socket. */
+static int open_jobs(struct daemon *d)
+{
+	(void)d;
 	return 0;
 }
 
@@ -304,6 +312,7 @@ static const struct part {
 	{ "answers", begin_answers, end_answers },
 	{ "ledger", open_ledger, close_ledger },
 	{ "lines", open_lines, close_lines },
+	{ "jobs", open_jobs, rebuild_stop },
 	{ "desk", open_desk, close_desk },
 	{ "redis", open_sources, NULL },
 	{ "stations", run_stations, stop_stations },

@@ -144,6 +144,34 @@ int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station
 	return 0;
 }
 
+int plug_chain_open_alone(struct plug_set *s, const struct conf *c, const char *name, const struct plug_taker *taker,
+	void *owner, struct plug_chain **out, char why[512])
+{
+	size_t at = 0;
+	while (at < s->nstages &&
+		(strcmp(s->stages[at].name, name) != 0 || !hooks_at(s->stages[at].plugin, TALLY_LINE)))
+		at++;
+	if (at == s->nstages) {
+		snprintf(why, 512, "the plugin %s is not in the pipeline", name);
+		return -ENOENT;
+	}
+	struct plug_chain *ch = calloc(1, sizeof *ch);
+	MUST(ch != NULL);
+	ch->station = TALLY_LINE;
+	ch->in = calloc(1, sizeof(struct tally_instance *));
+	MUST(ch->in != NULL);
+	struct tally_instance *in = make_instance(s, &s->stages[at], c, TALLY_LINE, owner);
+	in->taker = taker;
+	if (open_instance(in, why) != 0) {
+		drop_instance(in);
+		plug_chain_close(ch);
+		return -EINVAL;
+	}
+	ch->in[ch->n++] = in;
+	*out = ch;
+	return 0;
+}
+
 void plug_chain_close(struct plug_chain *ch)
 {
 	if (!ch)

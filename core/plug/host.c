@@ -225,6 +225,8 @@ static int64_t host_bucket(struct tally_instance *in, uint32_t grain, struct tal
 static int64_t host_horizon(
 	struct tally_instance *in, const struct tally_rollup *rollup, uint32_t grain, struct tally_str site)
 {
+	if (grain < TALLY_GRAINS && in->taker)
+		return in->taker->horizon(in->owner, rollup, (enum tally_grain)grain, site);
 	if (grain >= TALLY_GRAINS || !services.horizon)
 		return INT64_MAX;
 	return services.horizon(in->owner, rollup, (enum tally_grain)grain, site);
@@ -250,6 +252,8 @@ static int host_emit(struct tally_instance *in, const struct tally_row *row)
 {
 	if (in->replaying)
 		return 0;
+	if (in->arena && in->taker && good_row(in, row))
+		return in->taker->emit(in->owner, row);
 	if (in->arena && good_row(in, row) && services.emit)
 		return services.emit(in->owner, row);
 	if (plug_say_once(in, SAID_ROW))

@@ -126,6 +126,7 @@ struct tally_instance {
 	struct plug_set *set; /* counted */
 	const struct conf *conf;
 	void *owner;
+	const struct plug_taker *taker; /* NULL = the services */
 	enum tally_station station;
 	void *self;
 	char room[PLUG_NAME_MAX + 8]; /* "plugin dedup", for the log */

@@ -161,6 +161,7 @@ static void make_rollup(struct plug_set *s, const struct conf_rollup *cr, struct
 	}
 	r->ndims = (uint32_t)cr->ndims;
 	r->nmetrics = (uint32_t)cr->nmetrics;
+	r->keys = cr->keys;
 	r->name = text_of(s, cr->name);
 	r->dims = dims;
 	r->metrics = metrics;

@@ -76,6 +76,17 @@ void plug_services_set(const struct plug_services *services);
  * with why, else the chain goes on without it. */
 must_check int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station station, void *owner,
 	bool strict, struct plug_chain **out, char why[512]);
+/* Who takes rows in place of the line: see plug_services.horizon and .emit. */
+struct plug_taker {
+	int64_t (*horizon)(void *owner, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
+	int (*emit)(void *owner, const struct tally_row *row);
+};
+
+/* A chain of one: the plugin of that name as it is in the pipeline, at the station TALLY_LINE; taker outlives it. -ENOENT:
+ * it is not in the pipeline. Belongs to the thread that runs it. */
+must_check int plug_chain_open_alone(struct plug_set *s, const struct conf *c, const char *name,
+	const struct plug_taker *taker, void *owner, struct plug_chain **out, char why[512]);
+
 /* An instance whose work is under way is closed at its last done(), on this station; until then its calls still reach
  * the services of the owner, which must know by the request's id that it holds nothing any more. */
 void plug_chain_close(struct plug_chain *ch);

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "ship/meta.h"
+#include "ship/schema.h"
 
 static const char *const grain_names[TALLY_GRAINS] = { "horizon/minute", "horizon/quarter", "horizon/day",
 	"horizon/month" };
@@ -18,6 +19,23 @@ const char *meta_grain_name(enum tally_grain grain)
 const char *meta_rollup_name(const struct tally_rollup *r, struct arena *a)
 {
 	return arena_printf(a, "rollup/%.*s", (int)r->name.len, r->name.ptr);
+}
+
+const char *meta_rollup_id(const struct tally_rollup *r, unsigned number, struct arena *a)
+{
+	if (number < 2)
+		return arena_printf(a, "%.*s", (int)r->name.len, r->name.ptr);
+	return arena_printf(a, "%.*s/%u", (int)r->name.len, r->name.ptr, number);
+}
+
+const char *meta_table(const struct meta *m, const struct schema_rollup *r)
+{
+	return m->rollup_table ? m->rollup_table[r->rollup->id] : r->table.name;
+}
+
+const char *meta_node_row(struct arena *a, const char *head, const char *uuid, const char *id)
+{
+	return arena_printf(a, "%s%s/%s", head, uuid, id);
 }
 
 static const char *dimension_text(const struct tally_dimension *d, struct arena *a)

@@ -148,8 +148,8 @@ static const char *host_data_dir(const struct tally_sink_instance *in)
 
 static size_t host_tables(const struct tally_sink_instance *in, const struct tally_table *const **first)
 {
-	*first = in->schema->tables;
-	return in->schema->ntables;
+	*first = in->tables;
+	return in->ntables;
 }
 
 /* ---- sketches ---- */
@@ -263,6 +263,9 @@ int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, co
 	arena_init(&in->arena, 0);
 	in->sink = sink;
 	in->schema = schema;
+	in->tables = arena_alloc(&in->arena, (schema->ntables + 1) * sizeof *in->tables);
+	memcpy(in->tables, schema->tables, schema->ntables * sizeof *in->tables);
+	in->ntables = schema->ntables;
 	in->name = arena_printf(&in->arena, "%s", cs->name);
 	in->room = arena_printf(&in->arena, "sink %s", cs->name);
 	in->prefix = arena_printf(&in->arena, "%s", cs->prefix ? cs->prefix : "");

@@ -37,6 +37,8 @@ struct tally_sink_instance {
 	struct arena arena;
 	const struct tally_sink *sink;
 	const struct schema *schema;
+	const struct tally_table **tables; /* [ship] the schema's, and one that a rebuild makes */
+	size_t ntables;
 	const char *name, *room; /* "main", "sink main" */
 	const char *prefix, *data_dir;
 	char node[37];

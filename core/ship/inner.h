@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this room share: the ship itself.
  *
- * ship.c is the line's side and the thread, job.c the policy, news.c what is told to others. */
+ * ship.c is the line's side and the thread, job.c the policy, news.c what is told to others, side.c what others have
+ * written between two batches. */
 #ifndef SHIP_INNER_H
 #define SHIP_INNER_H
 
@@ -22,6 +23,14 @@ struct refusal_record {
 };
 
 enum job { JOB_NONE, JOB_POSITION, JOB_BATCH };
+
+/* Something to be done on the ship's thread between two jobs; whoever wants it waits. */
+struct side_job {
+	int (*fn)(struct ship *s, void *arg);
+	void *arg;
+	int rc;
+	bool done;
+};
 
 struct ship {
 	struct tally_sink_instance *in;
@@ -44,9 +53,16 @@ struct ship {
 	unsigned failures; /* since the last commit, or since the position was found if no write has failed since */
 	bool owed;         /* a write failed: only a commit ends the trouble */
 	struct refusal_record recent;
+	struct tally_position at; /* where the store stands, as far as is known */
+	bool at_known;
 	struct ship_refused *refused; /* of the last report */
 	int logged_code, logged_rc;
 	struct meter_series *retries[TALLY_SINK_CLASSES], *recovered, *up;
+
+	pthread_mutex_t side_lock;
+	pthread_cond_t side_moved;
+	struct side_job *side; /* under side_lock: the one that waits or runs */
+	bool side_over;        /* no more of them */
 
 	pthread_mutex_t stats_lock;
 	struct ship_stats stats;
@@ -76,6 +92,13 @@ void refusal_count_stored(struct refusal_record *r, const struct tally_batch *b)
 /* Each tries until it is certain what the store holds. out comes as SHIP_CLOSED and stays so if the ship is closed. */
 void job_position(struct ship *s, struct ship_report *out);
 void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *out);
+
+/* ---- side.c [the ship's thread] ---- */
+
+/* True: it has done one. */
+bool side_step(struct ship *s);
+/* Nobody is to wait any more. */
+void side_end(struct ship *s);
 
 /* ---- adopt.c [the ship's thread] ---- */
 

@@ -104,6 +104,8 @@ static void report_rewind(struct ship *s, struct tally_position at, const struct
 	out->outcome = SHIP_REWIND;
 	out->position = at;
 	out->meta = meta;
+	s->at = at;
+	s->at_known = true;
 	s->meta_at = !s->meta_at;
 }
 
@@ -126,6 +128,8 @@ static bool must_wait(const struct ship *s, int rc)
 void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *out)
 {
 	int rc = write_with_retries(s, b);
+	s->at = b->to;
+	s->at_known = rc == TALLY_SINK_OK;
 	if (rc == TALLY_SINK_OK) {
 		out->outcome = SHIP_STORED;
 		out->position = b->to;
@@ -141,6 +145,7 @@ void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *
 	}
 	mutant_position(rc, b, &at);
 	if (same(at, b->to) && !same(b->from, b->to)) {
+		s->at_known = true;
 		news_stored(s, b, 0, true);
 		out->outcome = SHIP_STORED;
 		out->position = at;

@@ -3,12 +3,13 @@ libtallycore_la_SOURCES += \
 	core/ship/adopt.c core/ship/definition.c \
 	core/ship/host.c core/ship/host.h \
 	core/ship/inner.h core/ship/job.c core/ship/lookback.c \
-	core/ship/meta.c core/ship/meta.h core/ship/mutant.h \
+	core/ship/meta.c core/ship/meta.h core/ship/meta_inner.h core/ship/missing.c core/ship/mutant.h \
 	core/ship/news.c \
 	core/ship/pace.c core/ship/pace.h \
 	core/ship/refusal.c \
+	core/ship/remember.c core/ship/remember.h \
 	core/ship/schema.c core/ship/schema.h \
-	core/ship/ship.c core/ship/ship.h
+	core/ship/ship.c core/ship/ship.h core/ship/side.c
 
 check_PROGRAMS += tests/unit/test_schema tests/unit/test_ship
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c

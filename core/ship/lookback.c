@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Before a sink makes the tables that are missing: are they new, or have they gone? tally_meta remembers each table that
- * was made as `table/NAME`. One that it knows and the store does not have was dropped, or a backup was restored without
- * it: an empty one in its place would answer short without a word. */
+/* Before a sink makes the tables that are missing: which table has the rows of each rollup, and are those that are not
+ * there new, or have they gone? tally_meta remembers each table that was made as `table/NAME`. One that it knows and the
+ * store does not have was dropped, or a backup was restored without it: an empty one in its place would answer short
+ * without a word. */
 #include <errno.h>
 #include <stdio.h>
 
 #include "ship/host.h"
-#include "ship/meta.h"
+#include "ship/remember.h"
 
 #define OWN "table/"
 
@@ -14,30 +15,15 @@ struct looking {
 	struct tally_sink_instance *in;
 	struct arena *arena;
 	void *reader;
-	const char **names; /* of tables, without the prefix */
-	size_t n;
+	struct remember mem;
 };
 
 /* The sinks' own, which are there if any other is. */
 static const char *const sinks_own[] = { "tally_node", "tally_position" };
 
-static bool is_declared(const struct schema *s, const char *name)
+static int keep_row(void *arg, const struct tally_cell *c)
 {
-	for (size_t i = 0; i < s->ntables; i++)
-		if (strcmp(s->tables[i]->name, name) == 0)
-			return true;
-	return false;
-}
-
-static int keep_name(void *arg, const struct tally_cell *c)
-{
-	struct looking *l = arg;
-	const size_t skip = strlen(OWN);
-	if (c[0].null || c[0].len <= skip || l->n == l->in->schema->ntables)
-		return 0;
-	const char *name = arena_copy(l->arena, c[0].v.ptr + skip, c[0].len - skip);
-	if (is_declared(l->in->schema, name))
-		l->names[l->n++] = name;
+	remember_row(&((struct looking *)arg)->mem, c);
 	return 0;
 }
 
@@ -48,9 +34,9 @@ static int keep_nothing(void *arg, const struct tally_cell *c)
 	return 0;
 }
 
-static int ask(struct looking *l, const char *sql, uint32_t type, tally_row_fn fn)
+static int ask(struct looking *l, const char *sql, const uint32_t *types, size_t n, tally_row_fn fn)
 {
-	struct tally_statement st = { .sql = sql, .column_types = &type, .ncolumns = 1 };
+	struct tally_statement st = { .sql = sql, .column_types = types, .ncolumns = n };
 	return l->in->sink->read(l->reader, &st, fn, l);
 }
 
@@ -67,33 +53,60 @@ static int unseen(struct looking *l, int rc)
 
 static int say_gone(struct looking *l, const char *name)
 {
-	const char *p = l->in->prefix;
+	const char *p = l->in->prefix, *id = "";
+	const struct schema *s = l->in->schema;
+	for (size_t i = 0; i < s->nrollups; i++)
+		if (strcmp(s->rollups[i].table.name, name) == 0)
+			id = meta_rollup_id(
+				s->rollups[i].rollup, remember_number(&l->mem, s->rollups[i].rollup), l->arena);
 	return ship_host_fail(l->in, TALLY_SINK_STOP, ENOENT,
 		"table %s%s has gone: restore it from a backup; to begin it anew and empty, DELETE FROM %stally_meta WHERE"
 		" name IN ('table/%s', 'rollup/%s')",
-		p, name, p, name, strncmp(name, "tally_rollup_", 13) == 0 ? name + 13 : "");
+		p, name, p, name, id);
 }
 
 static int look_for(struct looking *l, const char *name)
 {
+	static const uint32_t type = TALLY_T_INT;
 	const char *sql = arena_printf(l->arena, "SELECT 1 FROM `%s%s` LIMIT 1", l->in->prefix, name);
-	int rc = ask(l, sql, TALLY_T_INT, keep_nothing);
+	int rc = ask(l, sql, &type, 1, keep_nothing);
 	if (rc == -ENOENT)
 		return say_gone(l, name);
 	return rc == 0 ? TALLY_SINK_OK : unseen(l, rc);
 }
 
+/* A rollup whose definition the store does not know gets a number, and so a table, that nothing has had. */
+static void choose_tables(struct looking *l)
+{
+	const struct schema *s = l->in->schema;
+	for (size_t i = 0; i < s->nrollups; i++) {
+		const struct tally_rollup *r = s->rollups[i].rollup;
+		unsigned number = remember_number(&l->mem, r);
+		if (!number)
+			number = remember_free_number(&l->mem, r);
+		const char *table = schema_rollup_table(l->arena, r, number);
+		if (strcmp(table, s->rollups[i].table.name) != 0)
+			schema_set_table(s, i, arena_copy(&l->in->arena, table, strlen(table)));
+	}
+}
+
 /* A store without tally_meta is a new one, as far as can be seen here. */
 static int look(struct looking *l)
 {
-	const char *sql = arena_printf(
-		l->arena, "SELECT `name` FROM `%stally_meta` WHERE `name` LIKE '" OWN "%%'", l->in->prefix);
-	int got = ask(l, sql, TALLY_T_TEXT, keep_name), rc = TALLY_SINK_OK;
+	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT };
+	const struct schema *s = l->in->schema;
+	const char *sql =
+		arena_printf(l->arena, "SELECT `name`, `value`, `horizon` FROM `%stally_meta`", l->in->prefix);
+	int got = ask(l, sql, types, 3, keep_row), rc = TALLY_SINK_OK;
+	if (got == 0 || got == -ENOENT)
+		choose_tables(l);
 	if (got != 0)
 		return got == -ENOENT ? TALLY_SINK_OK : unseen(l, got);
-	for (size_t i = 0; i < l->n && rc == TALLY_SINK_OK; i++)
-		rc = look_for(l, l->names[i]);
-	for (size_t i = 0; l->n && i < sizeof sinks_own / sizeof *sinks_own && rc == TALLY_SINK_OK; i++)
+	for (size_t i = 0; i < s->ntables && rc == TALLY_SINK_OK; i++)
+		if (remember_find(&l->mem, meta_table_name(s->tables[i], l->arena)))
+			rc = look_for(l, s->tables[i]->name);
+	bool some = remember_first(&l->mem, OWN) != NULL;
+	for (size_t i = 0; some && i < sizeof sinks_own / sizeof *sinks_own && rc == TALLY_SINK_OK; i++)
 		rc = look_for(l, sinks_own[i]);
 	return rc;
 }
@@ -110,7 +123,7 @@ int meta_look_back(struct tally_sink_instance *in, struct arena *a)
 		return TALLY_SINK_OK;
 	if (in->sink->reader_open(in->self, &l.reader) != 0)
 		return ship_host_fail(in, TALLY_SINK_RECONNECT, 0, "no reader to look whether the tables are there");
-	l.names = arena_zalloc(a, (in->schema->ntables + 1) * sizeof *l.names);
+	remember_open(&l.mem, a);
 	int rc = in->sink->read_begin(l.reader);
 	if (rc == 0) {
 		rc = look(&l);

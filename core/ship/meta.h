@@ -2,14 +2,21 @@
 /* What a store remembers of itself, in tally_meta:
  *   schema            value: SCHEMA_VERSION
  *   hash_key          value: 32 hex digits, random, made by the first node; key of schema_rollup_key()
- *   rollup/NAME       value: the definition as text; horizon: event time from which its rows are whole
- *                     (INT64_MIN over a store that never took an event, else one microsecond behind the latest event
- *                     stored; the present if events were thinned out or deleted)
+ *   rollup/ID         ID = NAME, or NAME/2, NAME/3, … for definitions that came later. value: the definition as text, for
+ *                     ever; horizon: event time from which its rows are whole (INT64_MIN over a store that never took
+ *                     an event, else one microsecond behind the latest event stored; the present if events were thinned
+ *                     out or deleted)
+ *   making/ID         that number is taken: a rebuild makes its rows
+ *   began/UUID/ID     horizon: where in its log that node began to write ID, or once more did
+ *   ended/UUID/ID     horizon: where it last ceased to; see ship/remember.h
  *   horizon/visits    horizon: event time from which visits are whole, as for a rollup; written once a plugin gives any
  *   horizon/GRAIN     horizon: rows of this grain before it may have been deleted (retention; only moves forward)
+ *   horizon/events    the same of raw events
+ *   epoch             horizon: a number that grows with every change that all lines must learn of before they write more:
+ *                     each batch looks at it (tally_guard)
  *   table/NAME        the table was made: if it is missing now, it has gone
- * A bucket is whole in a rollup if it begins at or behind both horizons. A declared rollup whose definition differs from
- * the stored one is a STOP: give it a new name. Read and completed on the ship's thread at every position(). */
+ * A bucket is whole in a rollup if it begins at or behind both horizons. Read and completed on the ship's thread at every
+ * position(). */
 #ifndef SHIP_META_H
 #define SHIP_META_H
 
@@ -20,20 +27,37 @@
 #include "base/check.h"
 
 struct schema;
+struct schema_rollup;
+
+#define META_ROLLUP "rollup/"
+#define META_MAKING "making/"
+#define META_BEGAN "began/"
+#define META_ENDED "ended/"
+#define META_EVENTS "horizon/events"
+#define META_EPOCH "epoch"
 
 struct meta {
 	uint8_t hash_key[16];
 	int64_t grain_horizon_us[TALLY_GRAINS]; /* INT64_MIN = none */
 	int64_t visits_horizon_us;              /* INT64_MAX = none are given */
 	const int64_t *rollup_horizon_us;       /* by rollup id */
+	const char *const *rollup_table;        /* without the prefix; NULL = all as in the schema */
+	const char *const *rollup_short_of;     /* for readers: the node that does not write it, NULL = none */
 	size_t nrollups;
+	int64_t epoch;
 };
 
 #define META_VISITS "horizon/visits"
 
-/* Names of rows in tally_meta: "horizon/minute", "rollup/NAME" (in the arena). */
+/* The table that has the rollup's rows in this store, without the prefix. */
+const char *meta_table(const struct meta *m, const struct schema_rollup *r);
+
+/* Names of rows in tally_meta: "horizon/minute"; "rollup/ID" of the first number; "began/UUID/ID" (in the arena). */
 const char *meta_grain_name(enum tally_grain grain);
 const char *meta_rollup_name(const struct tally_rollup *r, struct arena *a);
+const char *meta_node_row(struct arena *a, const char *head, const char *uuid, const char *id);
+/* "pages", "pages/2" */
+const char *meta_rollup_id(const struct tally_rollup *r, unsigned number, struct arena *a);
 
 /* "by [event:name] metrics [events, visitors]": equal for equal rollups. Dimensions keep their order (the key is made
  * of them), metrics do not. */
@@ -41,8 +65,8 @@ const char *meta_definition(const struct tally_rollup *r, struct arena *a);
 
 const char *meta_table_name(const struct tally_table *t, struct arena *a);
 
-/* [ship] Before position(): STOP if a table has gone that the store had. A store that cannot be read is none of its
- * business. */
+/* [ship] Before position(): gives the schema's rollups the tables that the store has for them, and is a STOP if a table
+ * has gone that the store had. A store that cannot be read is none of its business. */
 must_check int meta_look_back(struct tally_sink_instance *in, struct arena *a);
 
 /* [ship] Reads what the store remembers and completes what is missing, standing at position `at`. A sink that is no

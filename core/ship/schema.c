@@ -247,6 +247,21 @@ static void add_metric(struct maker *m, const struct tally_metric *metric)
 	MUST(!"a metric that the configuration does not let through");
 }
 
+const char *schema_rollup_table(struct arena *a, const struct tally_rollup *r, unsigned number)
+{
+	const char *numbered;
+	if (number < 2)
+		return safe_name(a, "tally_rollup_", r->name);
+	numbered = arena_printf(a, "%.*s__%u", (int)r->name.len, r->name.ptr, number);
+	return safe_name(a, "tally_rollup_", str_of(numbered));
+}
+
+void schema_set_table(const struct schema *s, size_t rollup, const char *name)
+{
+	struct schema_rollup *r = (struct schema_rollup *)(uintptr_t)&s->rollups[rollup];
+	r->table.name = name;
+}
+
 static void make_rollup(struct arena *a, const struct tally_rollup *r, struct schema_rollup *out)
 {
 	uint32_t *first = arena_zalloc(a, (r->nmetrics + 1) * sizeof *first);
@@ -265,7 +280,7 @@ static void make_rollup(struct arena *a, const struct tally_rollup *r, struct sc
 		add_metric(&m, &r->metrics[i]);
 	}
 	*out = (struct schema_rollup){ .rollup = r, .metric_column = first, .first_dim = RLC_FIXED };
-	out->table = (struct tally_table){ .name = safe_name(a, "tally_rollup_", r->name),
+	out->table = (struct tally_table){ .name = schema_rollup_table(a, r, 1),
 		.columns = m.columns,
 		.ncolumns = m.n,
 		.help = "sums by site, grain, bucket and the rollup's dimensions" };

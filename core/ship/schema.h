@@ -69,18 +69,24 @@ enum schema_rollup_column { RLC_SITE, RLC_GRAIN, RLC_BUCKET, RLC_KEY, RLC_NODE, 
 
 struct schema_rollup {
 	const struct tally_rollup *rollup;
-	struct tally_table table;      /* "tally_rollup_NAME" */
+	struct tally_table table;      /* its name is the ship's to set; see schema_rollup_table() */
 	const uint32_t *metric_column; /* first column of each metric */
 	uint32_t first_dim;            /* column of dimension 0; the others follow */
 };
 
 struct schema {
 	struct tally_table fixed[SCHEMA_FIXED];
-	const struct schema_rollup *rollups;
+	const struct schema_rollup *rollups; /* by rollup id */
 	size_t nrollups;
 	const struct tally_table *const *tables; /* all of them, for tally_sink_host.tables */
 	size_t ntables;
 };
+
+/* "tally_rollup_NAME" for the first number of a name (see ship/meta.h), "tally_rollup_NAME__2" for the second. */
+const char *schema_rollup_table(struct arena *a, const struct tally_rollup *r, unsigned number);
+
+/* [ship] Which table its rows go to from the next position() on. */
+void schema_set_table(const struct schema *s, size_t rollup, const char *name);
 
 /* Everything lives in the arena; rollups are borrowed and must outlive it. */
 const struct schema *schema_make(struct arena *a, const struct tally_rollup *rollups, size_t n);

@@ -33,9 +33,10 @@ static void *thread_main(void *arg)
 		int job = atomic_exchange_explicit(&s->job, JOB_NONE, memory_order_acquire);
 		if (job != JOB_NONE)
 			run_job(s, job);
-		else
+		if (!side_step(s) && job == JOB_NONE)
 			gate_wait(s->gate, -1);
 	}
+	side_end(s);
 	return NULL;
 }
 
@@ -128,6 +129,8 @@ static void destroy(struct ship *s)
 	ship_host_close(s->in);
 	gate_close(s->gate);
 	pthread_mutex_destroy(&s->stats_lock);
+	pthread_mutex_destroy(&s->side_lock);
+	pthread_cond_destroy(&s->side_moved);
 	for (int i = 0; i < 2; i++)
 		arena_free(&s->meta_arena[i]);
 	free(s->refused);
@@ -152,6 +155,8 @@ int ship_open(const struct tally_sink *sink, const struct conf_sink *cs, const s
 	s->retention_us[TALLY_DAY] = c->retention.day_us;
 	s->retention_us[TALLY_MONTH] = c->retention.month_us;
 	pthread_mutex_init(&s->stats_lock, NULL);
+	pthread_mutex_init(&s->side_lock, NULL);
+	pthread_cond_init(&s->side_moved, NULL);
 	news_open(s);
 	MUST(pthread_create(&s->thread, NULL, thread_main, s) == 0);
 	*out = s;

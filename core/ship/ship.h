@@ -85,6 +85,23 @@ void ship_nudge(struct ship *s);
  * the sink has the hook. 0 or -errno with words. */
 must_check int ship_adopt(struct ship *s, const char *from, int64_t wait_us, char words[512]);
 
+/* ---- beside the line's batches: what a rebuild writes [any thread but the ship's and the line's; one at a time] ---- */
+
+/* Each is done on the ship's thread between two batches, and waited for. enum tally_sink_rc with words, or
+ * -ESHUTDOWN: the ship was closed. Whatever ends with anything but OK or RETRY has left nothing but, perhaps, a commit
+ * whose answer was lost. */
+
+/* One more table, made if it is missing. It is the caller's, and stays among the sink's tables until ship_side_close();
+ * nothing else may be open. */
+must_check int ship_side_open(struct ship *s, const struct tally_table *t, char words[512]);
+void ship_side_close(struct ship *s, const struct tally_table *t);
+/* One transaction that does not move the position: from and to of the batch are set here. */
+must_check int ship_side_write(struct ship *s, struct tally_batch *b, char words[512]);
+must_check int ship_side_drop(struct ship *s, const char *table, char words[512]);
+
+/* [any thread] One of the tables that every store has, as this ship's batches are to name it. */
+const struct tally_table *ship_table(const struct ship *s, enum schema_table which);
+
 /* [any thread] the sink and its instance, for readers (reader_open). */
 const struct tally_sink *ship_sink(const struct ship *s);
 void *ship_sink_self(const struct ship *s);

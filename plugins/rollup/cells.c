@@ -211,26 +211,21 @@ static struct tally_str value_of_visit(const struct tally_dimension *d, const st
 	return (struct tally_str){ NULL, 0 };
 }
 
-/* Of an event, or of a visit: one of them is given. */
-static struct dims *dims_place(
-	struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev, const struct tally_visit *visit)
+/* One more value behind the len bytes of the key in the scratch. */
+static bool key_add(struct rollup *ro, size_t *len, struct tally_str v)
 {
-	if (r->ndims == 0 && ro->dims[r->id])
-		return ro->dims[r->id];
-	size_t len = sizeof r->id;
-	if (!key_room(ro, 256))
-		return NULL;
-	memcpy(ro->key, &r->id, sizeof r->id);
-	for (uint32_t i = 0; i < r->ndims; i++) {
-		struct tally_str v = visit ? value_of_visit(&r->dims[i], visit) : value_of(&r->dims[i], ev);
-		uint32_t n = (uint32_t)v.len;
-		if (!key_room(ro, len + sizeof n + n))
-			return NULL;
-		memcpy(ro->key + len, &n, sizeof n);
-		if (n)
-			memcpy(ro->key + len + sizeof n, v.ptr, n);
-		len += sizeof n + n;
-	}
+	uint32_t n = (uint32_t)v.len;
+	if (!key_room(ro, *len + sizeof n + n))
+		return false;
+	memcpy(ro->key + *len, &n, sizeof n);
+	if (n)
+		memcpy(ro->key + *len + sizeof n, v.ptr, n);
+	*len += sizeof n + n;
+	return true;
+}
+
+static struct dims *dims_of_key(struct rollup *ro, const struct tally_rollup *r, size_t len)
+{
 	uint64_t hash = ro->host->hash_keyed(ro->key, len);
 	struct dims_key key = { ro->key, r };
 	struct index_slot *at = index_place(&ro->dims_index, hash, is_dims, &key);
@@ -241,6 +236,22 @@ static struct dims *dims_place(
 	return (struct dims *)at->thing;
 }
 
+/* Of an event, or of a visit: one of them is given. */
+static struct dims *dims_place(
+	struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev, const struct tally_visit *visit)
+{
+	if (r->ndims == 0 && ro->dims[r->id])
+		return ro->dims[r->id];
+	size_t len = sizeof r->id;
+	if (!key_room(ro, 256))
+		return NULL;
+	memcpy(ro->key, &r->id, sizeof r->id);
+	for (uint32_t i = 0; i < r->ndims; i++)
+		if (!key_add(ro, &len, visit ? value_of_visit(&r->dims[i], visit) : value_of(&r->dims[i], ev)))
+			return NULL;
+	return dims_of_key(ro, r, len);
+}
+
 struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev)
 {
 	return dims_place(ro, r, ev, NULL);
@@ -249,6 +260,18 @@ struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const stru
 struct dims *dims_of_visit(struct rollup *ro, const struct tally_rollup *r, const struct tally_visit *v)
 {
 	return dims_place(ro, r, NULL, v);
+}
+
+struct dims *dims_folded(struct rollup *ro, const struct dims *d, uint32_t n)
+{
+	static const struct tally_str other = { "(other)", 7 };
+	const struct tally_rollup *r = d->rollup;
+	size_t len = sizeof r->id;
+	memcpy(ro->key, &r->id, sizeof r->id);
+	for (uint32_t i = 0; i < r->ndims; i++)
+		if (!key_add(ro, &len, i + n < r->ndims ? d->values[i] : other))
+			return NULL;
+	return dims_of_key(ro, r, len);
 }
 
 /* ---- leaves ---- */

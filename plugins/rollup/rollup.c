@@ -19,6 +19,7 @@ static void rollup_close(void *self)
 	free(ro->dims);
 	free(ro->sketch);
 	free(ro->key);
+	keys_close(ro->keys);
 	free(ro);
 }
 
@@ -35,7 +36,8 @@ static int rollup_open(const struct tally_host *host, struct tally_instance *in,
 	ro->dims = calloc(ro->nrollups + 1, sizeof(struct dims *));
 	ro->last_group = calloc(ro->nrollups + 1, sizeof(struct group *));
 	ro->minute_us = ro->quarter_us = INT64_MIN;
-	if (!ro->sketch || !ro->dims || !ro->last_group) {
+	ro->keys = keys_open((size_t)host->option_int(in, "key_memory"));
+	if (!ro->sketch || !ro->dims || !ro->last_group || !ro->keys) {
 		rollup_close(ro);
 		return -ENOMEM;
 	}
@@ -59,6 +61,7 @@ static int add_event(struct rollup *ro, const struct tally_rollup *r, struct sit
 	struct group *g = minutes ? group_of(ro, r, s, TALLY_MINUTE, ro->minute_us)
 				  : group_of(ro, r, s, TALLY_QUARTER, ro->quarter_us);
 	struct dims *d = dims_of(ro, r, ev);
+	d = d ? keys_fold(ro, d, s, ev->time_us) : NULL;
 	struct cell *c = g && d ? leaf_of(ro, d, g) : NULL;
 	if (!c)
 		return -ENOMEM;
@@ -96,6 +99,7 @@ static int add_visit(struct rollup *ro, const struct tally_rollup *r, const stru
 				  : group_of(ro, r, s, TALLY_QUARTER,
 					    ro->host->bucket(ro->in, TALLY_QUARTER, v->site, v->begin_us));
 	struct dims *d = dims_of_visit(ro, r, v);
+	d = d ? keys_fold(ro, d, s, v->begin_us) : NULL;
 	struct cell *c = g && d ? leaf_of(ro, d, g) : NULL;
 	if (!c)
 		return -ENOMEM;
@@ -129,11 +133,18 @@ static void reset(void *self)
 	cells_clear(self);
 }
 
+static const struct tally_option options[] = {
+	{ "key_memory", TALLY_OPT_SIZE, 0, "64MiB",
+		"for remembering which keys a day has; the days used longest ago make room (see rollups: keys)" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
 const struct tally_plugin tally_plugin = {
 	TALLY_PLUGIN_HEAD,
 	"rollup",
 	"0.1.0",
 	"adds events up into the declared rollups: minute, quarter hour, day, month",
+	.options = options,
 	.open = rollup_open,
 	.close = rollup_close,
 	.event = rollup_event,

@@ -131,6 +131,9 @@ struct dims {
 	struct cell *leaves; /* newest first */
 	struct cell *last;   /* found last: most events of a batch are of one moment */
 	size_t nleaves;
+	struct dims *admitted; /* what it counts as on the site and day of the event before; NULL = not asked yet */
+	const struct site *admitted_site;
+	int64_t admitted_day;
 	struct tally_str values[];
 };
 
@@ -159,6 +162,7 @@ struct rollup {
 	struct dims **dims;                 /* lists, by rollup */
 	size_t nsites, ngroups, ndims, most_leaves;
 	int64_t minute_us, quarter_us; /* buckets of the event before */
+	struct keys *keys;             /* outlives batches */
 };
 
 /* All of these: NULL = out of memory. */
@@ -168,11 +172,21 @@ struct group *group_of(
 struct group *group_coarse(struct rollup *ro, struct group *g);
 struct dims *dims_of(struct rollup *ro, const struct tally_rollup *r, const struct tally_event *ev);
 struct dims *dims_of_visit(struct rollup *ro, const struct tally_rollup *r, const struct tally_visit *v);
+/* The same with "(other)" for its last n values. */
+struct dims *dims_folded(struct rollup *ro, const struct dims *d, uint32_t n);
 /* amounts are zeros in a new one. */
 struct cell *leaf_of(struct rollup *ro, struct dims *d, struct group *g);
 
 /* The batch is over: its memory is not ours any more. */
 void cells_clear(struct rollup *ro);
+
+/* ---- keys.c ---- */
+
+struct keys *keys_open(size_t max_bytes);
+void keys_close(struct keys *k);
+size_t keys_bytes(const struct keys *k);
+/* What d counts as on that site and day: itself, or with "(other)" in it. NULL = out of memory. */
+struct dims *keys_fold(struct rollup *ro, struct dims *d, const struct site *s, int64_t time_us);
 
 /* ---- flush.c ---- */
 

@@ -71,8 +71,7 @@ static int check_column(struct md *s, const struct tally_table *t, const struct 
 		;
 	if (!row)
 		return s->host->fail(s->in, TALLY_SINK_STOP, ER_BAD_FIELD_ERROR,
-			"table %s%s has no column %s: restore it (a changed rollup needs a new name)", prefix, t->name,
-			c->name);
+			"table %s%s has no column %s: restore it", prefix, t->name, c->name);
 	if (!type_fits(c, row))
 		return s->host->fail(s->in, TALLY_SINK_STOP, 0,
 			"column %s of %s%s is of type %s: ALTER it back to %.40s", c->name, prefix, t->name,

@@ -168,15 +168,7 @@ int md_open(struct md *s)
 
 void md_close(struct md *s)
 {
-	for (size_t i = 0; i < s->ntables; i++)
-		if (s->tables[i].put)
-			mysql_stmt_close(s->tables[i].put);
-	free(s->tables);
-	s->tables = NULL;
-	s->ntables = 0;
-	if (s->probe)
-		mysql_stmt_close(s->probe);
-	s->probe = NULL;
+	md_schema_forget(s);
 	md_cache_forget(s->cache);
 	if (s->db)
 		mysql_close(s->db);

@@ -15,6 +15,7 @@
  * cache.c     recent sketches, as the store has them
  * trim.c      retention
  * gone.c      rows taken out by their key; a line's new name
+ * guard.c     the row that all writers look at; tables that are not needed any more
  * read.c      answers
  * errors.c    what an error code means for the host */
 #ifndef SINKS_MARIADB_H
@@ -57,6 +58,7 @@ struct md_watch {
 
 struct md_table {
 	const struct tally_table *table;
+	char *name; /* that it was prepared under */
 	MYSQL_STMT *put;
 	bool has_sketch;
 };
@@ -139,6 +141,9 @@ int md_watch_same(struct md *s);
 /* ---- schema.c ---- */
 
 int md_schema(struct md *s);
+void md_schema_forget(struct md *s);
+/* The host's tables are those that are prepared, under the same names. */
+bool md_schema_is_current(struct md *s);
 
 /* ---- check.c ---- */
 
@@ -233,6 +238,12 @@ void md_cache_forget(struct md_cache *c); /* all of it */
 /* ---- trim.c ---- */
 
 int md_trim(struct md *s, const struct tally_trim *t);
+
+/* ---- guard.c ---- */
+
+/* Inside the transaction: OK, or MOVED. enum tally_sink_rc. */
+int md_guard(struct md *s, const struct tally_guard *g);
+int md_drop(void *self, const char *table);
 
 /* ---- gone.c ---- */
 

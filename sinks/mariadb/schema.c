@@ -4,6 +4,7 @@
 #include "mariadb.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- making ---- */
 
@@ -111,6 +112,32 @@ static int prepare_probe(struct md *s)
 	return rc;
 }
 
+bool md_schema_is_current(struct md *s)
+{
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	bool same = s->tables && n == s->ntables;
+	for (size_t i = 0; i < n && same; i++)
+		same = s->tables[i].table == tables[i] && s->tables[i].name &&
+		       strcmp(s->tables[i].name, tables[i]->name) == 0;
+	return same;
+}
+
+void md_schema_forget(struct md *s)
+{
+	for (size_t i = 0; i < s->ntables; i++) {
+		if (s->tables[i].put)
+			mysql_stmt_close(s->tables[i].put);
+		free(s->tables[i].name);
+	}
+	free(s->tables);
+	s->tables = NULL;
+	s->ntables = 0;
+	if (s->probe)
+		mysql_stmt_close(s->probe);
+	s->probe = NULL;
+}
+
 int md_schema(struct md *s)
 {
 	const struct tally_table *const *tables;
@@ -129,6 +156,7 @@ int md_schema(struct md *s)
 	rc = prepare_probe(s);
 	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++) {
 		s->tables[i].table = tables[i];
+		s->tables[i].name = strdup(tables[i]->name);
 		rc = prepare(s, &s->tables[i]);
 	}
 	return rc;

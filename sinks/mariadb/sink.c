@@ -233,6 +233,17 @@ int md_find_node(struct md *s)
 	return number_node(s) == TALLY_SINK_OK ? TALLY_SINK_OK : class_of_last(s);
 }
 
+/* The list of tables has changed, not what others made of them: nobody is waited for. */
+static int look_at_changes(struct md *s)
+{
+	md_schema_forget(s);
+	s->made_tables = false;
+	int rc = md_schema(s);
+	if (rc == TALLY_SINK_OK)
+		rc = md_watch_begin(s);
+	return rc == TALLY_SINK_OK && s->made_tables ? md_watch_note(s) : rc;
+}
+
 static int look_at_tables(struct md *s)
 {
 	s->made_tables = false;
@@ -248,7 +259,9 @@ int md_ready(struct md *s)
 {
 	md_cache_forget(s->cache);
 	int rc = md_open(s);
-	return rc == TALLY_SINK_OK && !s->tables ? look_at_tables(s) : rc;
+	if (rc == TALLY_SINK_OK && !s->tables)
+		return look_at_tables(s);
+	return rc == TALLY_SINK_OK && !md_schema_is_current(s) ? look_at_changes(s) : rc;
 }
 
 static int sink_position(void *self, struct tally_position *out)
@@ -289,4 +302,6 @@ const struct tally_sink tally_sink = {
 	.deletes = 1,
 	.merges = TALLY_M_QUANTILE,
 	.adopt = md_adopt,
+	.guards = 1,
+	.drop = md_drop,
 };

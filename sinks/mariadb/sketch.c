@@ -84,8 +84,8 @@ static uint32_t key_columns(const struct tally_table *t)
 static bool same_head(
 	const struct tally_table *t, const struct tally_cell *a, const struct tally_cell *b, uint32_t last)
 {
-	for (uint32_t i = 0; i < last; i++) {
-		if (t->columns[i].merge == TALLY_M_NODE)
+	for (uint32_t i = 0; i < key_columns(t); i++) {
+		if (i == last || t->columns[i].merge == TALLY_M_NODE)
 			continue;
 		if (t->columns[i].type == TALLY_T_INT
 				? a[i].v.i != b[i].v.i
@@ -114,11 +114,12 @@ static void add_head(struct md_text *sql, const struct md *s, const struct tally
 	md_add(sql, " IN (");
 }
 
+/* The one that differs from row to row: the last, or before a node that is given with the row the one before it. */
 static uint32_t last_key(const struct tally_table *t)
 {
 	uint32_t last = 0;
 	for (uint32_t i = 0; i < key_columns(t); i++)
-		if (t->columns[i].merge == TALLY_M_KEY)
+		if (t->columns[i].merge == TALLY_M_KEY && (!last || t->columns[i].type != TALLY_T_INT))
 			last = i;
 	return last;
 }

@@ -76,11 +76,27 @@ static int trim_table(struct md *s, const struct tally_trim *t)
 	return rc == TALLY_SINK_OK ? md_trim(s, t) : rc;
 }
 
+/* What is given behind the guard is rows like others, but none of them is an event's. */
+static int put_fenced(struct md *s, const struct tally_batch *b)
+{
+	struct tally_batch more = { 0 };
+	if (b->fenced(b->fenced_arg, &more.rows, &more.nrows) != 0)
+		return s->host->fail(s->in, TALLY_SINK_RETRY, 0, "what was to be written is not there");
+	int rc = TALLY_SINK_OK;
+	for (size_t i = 0; i < more.nrows && rc == TALLY_SINK_OK; i++)
+		rc = put_table(s, &more, i);
+	return rc;
+}
+
 static int fill(struct md *s, const struct tally_batch *b)
 {
 	int rc = move_position(s, b);
 	if (rc == TALLY_SINK_OK)
 		rc = md_seam(s, "mariadb.moved");
+	if (rc == TALLY_SINK_OK && b->guard)
+		rc = md_guard(s, b->guard);
+	if (rc == TALLY_SINK_OK && b->fenced)
+		rc = put_fenced(s, b);
 	for (size_t i = 0; i < b->nrows && rc == TALLY_SINK_OK; i++)
 		rc = put_table(s, b, i);
 	for (size_t i = 0; i < b->ngone && rc == TALLY_SINK_OK; i++)

@@ -7,8 +7,7 @@
 
 static int stop(struct sq *s, const struct tally_table *t, const char *column, const char *what)
 {
-	return s->host->fail(s->in, TALLY_SINK_STOP, SQLITE_SCHEMA,
-		"%s: table %s%s: column %s %s: restore it (a changed rollup needs a new name)", s->path,
+	return s->host->fail(s->in, TALLY_SINK_STOP, SQLITE_SCHEMA, "%s: table %s%s: column %s %s: restore it", s->path,
 		s->host->prefix(s->in), t->name, column, what);
 }
 

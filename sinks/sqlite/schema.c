@@ -182,7 +182,7 @@ static int create_all(struct sq *s)
 static int prepare(struct sq *s, const char *sql, sqlite3_stmt **out)
 {
 	if (!sql || sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
-		return sq_fail(s, "a table is not as it was made (restore it; a changed rollup needs a new name)");
+		return sq_fail(s, "a table is not as it was made: restore it");
 	return TALLY_SINK_OK;
 }
 
@@ -200,6 +200,7 @@ static int prepare_all(struct sq *s)
 	sqlite3_free(sql);
 	for (size_t i = 0; i < s->ntables && rc == TALLY_SINK_OK; i++) {
 		s->tables[i].table = tables[i];
+		s->tables[i].name = sqlite3_mprintf("%s", tables[i]->name);
 		sql = put_sql(s, tables[i]);
 		rc = prepare(s, sql, &s->tables[i].put);
 		sqlite3_free(sql);
@@ -242,10 +243,23 @@ struct sq_table *sq_table_of(struct sq *s, const struct tally_table *t)
 	return NULL;
 }
 
+bool sq_schema_is_current(struct sq *s)
+{
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	bool same = n == s->ntables;
+	for (size_t i = 0; i < n && same; i++)
+		same = s->tables[i].table == tables[i] && s->tables[i].name &&
+		       strcmp(s->tables[i].name, tables[i]->name) == 0;
+	return same;
+}
+
 void sq_schema_forget(struct sq *s)
 {
-	for (size_t i = 0; i < s->ntables; i++)
+	for (size_t i = 0; i < s->ntables; i++) {
 		sqlite3_finalize(s->tables[i].put);
+		sqlite3_free(s->tables[i].name);
+	}
 	sqlite3_finalize(s->move);
 	free(s->tables);
 	s->tables = NULL;

@@ -139,8 +139,12 @@ static int find_position(struct sq *s, struct tally_position *out)
 
 int sq_ready(struct sq *s)
 {
-	if (s->db && sq_is_ours(s))
-		return TALLY_SINK_OK;
+	if (s->db && sq_is_ours(s)) {
+		if (sq_schema_is_current(s))
+			return TALLY_SINK_OK;
+		sq_schema_forget(s);
+		return sq_schema(s);
+	}
 	int gone = s->db ? sq_let_go(s) : TALLY_SINK_OK;
 	if (s->db)
 		return gone;
@@ -186,4 +190,6 @@ const struct tally_sink tally_sink = {
 	.adopt = sq_adopt,
 	.backup = sq_backup,
 	.restore = sq_restore,
+	.guards = 1,
+	.drop = sq_drop,
 };

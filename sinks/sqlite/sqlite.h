@@ -35,6 +35,7 @@ struct sq_reader;
 
 struct sq_table {
 	const struct tally_table *table;
+	char *name; /* that it was prepared under */
 	sqlite3_stmt *put;
 };
 
@@ -112,6 +113,8 @@ int sq_schema(struct sq *s);
 const char *sq_type(uint32_t type);
 struct sq_table *sq_table_of(struct sq *s, const struct tally_table *t);
 void sq_schema_forget(struct sq *s);
+/* The host's tables are those that are prepared, under the same names. */
+bool sq_schema_is_current(struct sq *s);
 
 /* The name as it stands in SQL, with prefix and quotes; sqlite3_free(). */
 char *sq_quoted(const struct sq *s, const char *name);
@@ -131,6 +134,12 @@ int sq_bind(const struct sq *s, sqlite3_stmt *st, int at, const struct tally_col
 
 /* Deletes what a trim names, inside the transaction. */
 int sq_trim(struct sq *s, const struct tally_trim *t);
+
+/* ---- guard.c ---- */
+
+/* Inside the transaction: OK, or MOVED. SQLite has one writer: every lock is held. */
+int sq_guard(struct sq *s, const struct tally_guard *g);
+int sq_drop(void *self, const char *table);
 
 /* ---- gone.c ---- */
 

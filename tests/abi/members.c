@@ -111,5 +111,10 @@ const struct member members[] = {
 #ifdef TALLY_MERGE_QUANTILE
 	E(TALLY_M_QUANTILE), M(tally_sink, merges),
 #endif
+#ifdef TALLY_BATCH_GUARD
+	M(tally_batch, guard), M(tally_batch, fenced), M(tally_batch, fenced_arg), S(tally_guard),
+	M(tally_guard, table), M(tally_guard, key), M(tally_guard, column), M(tally_guard, value),
+	M(tally_guard, alone), M(tally_sink, guards), M(tally_sink, drop),
+#endif
 	{ NULL, 0, 0 }
 };

@@ -7,7 +7,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
 	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/live.py tests/e2e/truth.py tests/e2e/kill.py \
-	tests/e2e/visits.py
+	tests/e2e/visits.py tests/e2e/rollups.py
 
 dist_check_SCRIPTS += \
 	tests/e2e/docs_query.py \
@@ -15,6 +15,7 @@ dist_check_SCRIPTS += \
 	tests/e2e/funnels_mariadb.py \
 	tests/e2e/funnels_sqlite.py \
 	tests/e2e/gaps.py \
+	tests/e2e/keycap.py \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
 	tests/e2e/letters.py \

@@ -3,6 +3,7 @@
 #include "sink_store_tests.h"
 
 #include "../../docs/schema_examples.h"
+#include "ship/remember.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -234,7 +235,8 @@ void test_an_empty_store_is_whole_from_the_beginning(void **state)
 	assert_memory_equal(m->hash_key, again->hash_key, 16);
 	assert_memory_equal(m->hash_key, other->hash_key, 16);
 	assert_true(other->rollup_horizon_us[0] == INT64_MIN);
-	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` NOT LIKE 'table%/%'"), 3);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` NOT LIKE 'table%/%'"), 6);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` LIKE 'began/%/items'"), 2);
 	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` LIKE 'table/%'"),
 		(int64_t)s->schema->ntables);
 	shop_close(s);
@@ -356,22 +358,123 @@ void test_a_rollup_with_another_column_stops(void **state)
 	s = shop_open_quietly(NODE_A, "main", "", &changed);
 	assert_int_equal(shop_position(s), TALLY_SINK_STOP);
 	assert_non_null(strstr(shop_words(s), "max_value"));
-	assert_non_null(strstr(shop_words(s), "needs a new name"));
+	assert_non_null(strstr(shop_words(s), "restore it"));
 	shop_close(s);
 }
 
-void test_a_rollup_of_another_definition_stops(void **state)
+/* What the desk would make of it. */
+static int keep_meta(void *arg, const struct tally_cell *c)
 {
-	static const struct tally_metric events = { .kind = TALLY_EVENTS };
+	remember_row(arg, c);
+	return 0;
+}
+
+static int keep_node(void *arg, const struct tally_cell *c)
+{
+	remember_node(arg, str_make(c[0].v.ptr, c[0].len), c[1].v.i);
+	return 0;
+}
+
+static const struct meta *reader_view(struct shop *s)
+{
+	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT },
+			      nodes[] = { TALLY_T_TEXT, TALLY_T_INT };
+	struct tally_statement meta = { .sql = "SELECT `name`, `value`, `horizon` FROM `tally_meta`",
+		.column_types = types,
+		.ncolumns = 3 },
+			       node = { .sql = "SELECT n.`uuid`, p.`lsn` FROM `tally_node` n JOIN `tally_position` p"
+					       " ON p.`node` = n.`number`",
+				       .column_types = nodes,
+				       .ncolumns = 2 };
+	struct meta *out = arena_zalloc(&s->arena, sizeof *out);
+	struct remember m;
+	void *r;
+	remember_open(&m, &s->arena);
+	assert_int_equal(s->sink->reader_open(s->in->self, &r), 0);
+	assert_int_equal(s->sink->read_begin(r), 0);
+	assert_int_equal(s->sink->read(r, &meta, keep_meta, &m), 0);
+	assert_int_equal(s->sink->read(r, &node, keep_node, &m), 0);
+	s->sink->read_end(r);
+	s->sink->reader_close(r);
+	remember_resolve(&m, s->schema, true, out);
+	return out;
+}
+
+static struct shop *declared_as(
+	const char *node, const struct tally_metric *metrics, uint32_t n, struct tally_position at)
+{
+	struct tally_rollup r = { .nmetrics = n, .metrics = metrics, .name = STR("sales") };
+	struct shop *s = shop_open_quietly(node, "main", "", &r);
+	char sql[200];
+	ship_host_clear(s->in, 0);
+	assert_int_equal(meta_look_back(s->in, &s->arena), TALLY_SINK_OK);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
+	snprintf(sql, sizeof sql,
+		"UPDATE tally_position SET lsn = %d, mark = %d WHERE node = (SELECT number FROM tally_node WHERE uuid = '%s')",
+		(int)at.lsn, (int)at.mark, node);
+	place.sql(sql);
+	s->at = at;
+	return s;
+}
+
+static void store_one(struct shop *s, uint64_t lsn, int64_t time_us)
+{
+	struct tally_cell *rows = shop_events(s, lsn, 1);
+	*cell_of(rows, 0, EVENTS, "time") = number(time_us);
+	shop_must_write(s, EVENTS, rows, 1);
+}
+
+/* Another definition is another rollup: a number, a table and a horizon of its own. The first stays as it is. */
+void test_a_changed_rollup_begins_beside_the_old_one(void **state)
+{
+	static const struct tally_metric two[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITORS } };
 	(void)state;
 	place.wipe();
-	struct shop *s = with_another_rollup("sales", &events);
-	complete(s, keep_all, 1000);
-	place.sql("UPDATE tally_meta SET value = 'by [event:name] metrics [events]' WHERE name = 'rollup/sales'");
-	assert_int_equal(complete_fails(s), TALLY_SINK_STOP);
-	assert_non_null(strstr(shop_words(s), "rollup sales was declared as by [event:name] metrics [events]"));
-	assert_non_null(strstr(shop_words(s), "needs a new name"));
+	struct shop *s = declared_as(NODE_A, two, 1, (struct tally_position){ 0, 0 });
+	const struct meta *m = complete(s, keep_all, 1000);
+	assert_string_equal(m->rollup_table[0], "tally_rollup_sales");
+	store_one(s, 64, 5000);
 	shop_close(s);
+	s = declared_as(NODE_A, two, 2, (struct tally_position){ 200, 7 });
+	m = complete(s, keep_all, 9000);
+	assert_string_equal(m->rollup_table[0], "tally_rollup_sales__2");
+	assert_string_equal(s->schema->rollups[0].table.name, "tally_rollup_sales__2");
+	assert_true(m->rollup_horizon_us[0] == 5001);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_rollup_sales__2`"), 0);
+	assert_int_equal(shop_number(s, "SELECT `horizon` FROM `tally_meta` WHERE `name` = 'rollup/sales'"), INT64_MIN);
+	store_one(s, 264, 7000);
+	shop_close(s);
+	/* back again: the first table, which lacks what came meanwhile */
+	s = declared_as(NODE_A, two, 1, (struct tally_position){ 300, 7 });
+	m = complete(s, keep_all, 9000);
+	assert_string_equal(m->rollup_table[0], "tally_rollup_sales");
+	assert_true(m->rollup_horizon_us[0] == 7001);
+	shop_close(s);
+}
+
+/* What a node stores while it does not write a rollup makes that rollup short for whoever reads, until it begins again
+ * behind it. */
+void test_a_node_that_does_not_write_a_rollup_makes_it_short(void **state)
+{
+	static const struct tally_metric two[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITORS } };
+	(void)state;
+	place.wipe();
+	struct shop *a = declared_as(NODE_A, two, 1, (struct tally_position){ 0, 0 });
+	complete(a, keep_all, 1000);
+	struct shop *b = declared_as(NODE_B, two, 2, (struct tally_position){ 100, 7 });
+	complete(b, keep_all, 1000);
+	assert_null(reader_view(b)->rollup_short_of[0]); /* A has stored nothing yet */
+	place.sql("UPDATE tally_position SET lsn = 500 WHERE lsn = 0");
+	assert_string_equal(reader_view(b)->rollup_short_of[0], NODE_A);
+	assert_true(reader_view(b)->rollup_horizon_us[0] == INT64_MAX);
+	store_one(b, 164, 4000);
+	shop_close(a);
+	a = declared_as(NODE_A, two, 2, (struct tally_position){ 500, 7 });
+	assert_true(complete(a, keep_all, 1000)->rollup_horizon_us[0] == 4001);
+	assert_null(reader_view(b)->rollup_short_of[0]);
+	assert_true(reader_view(b)->rollup_horizon_us[0] == 4001);
+	shop_close(a);
+	shop_close(b);
 }
 
 void test_a_newer_store_stops(void **state)

@@ -34,12 +34,15 @@ static const struct tally_rollup rollups[] = {
 	{ .id = 2, .ndims = 1, .nmetrics = 2, .name = { "items", 5 }, .dims = item_dims, .metrics = page_metrics },
 };
 
+static const struct fake_option options[] = { { .name = "key_memory", .i = 64 << 20 }, { .name = NULL } };
+
 static void open_rollup(struct fake *f)
 {
 	fake_load(f, "rollup");
 	f->station = TALLY_LINE;
 	f->rollups = rollups;
 	f->nrollups = 3;
+	f->options = options;
 	assert_int_equal(fake_open(f), 0);
 }
 

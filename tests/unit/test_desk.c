@@ -241,7 +241,7 @@ static void questions_are_answered(void **state)
 	expect(ask("GET", "/v1/sites/shop.example/top", "", "", NULL), 400, "\"parameter\":\"by\"");
 	get("/v1/schema", 200,
 		"{\"name\":\"prices\",\"by\":[\"event:props:item\"],\"metrics\":[\"min:props.price\",\"max:props.price\",\"p:props.price\"],"
-		"\"whole_since\":{\"minute\":null,\"quarter\":null,\"day\":null,\"month\":null}}");
+		"\"whole_since\":{\"minute\":null,\"quarter\":null,\"day\":null,\"month\":null},\"table\":\"tally_rollup_prices\"}");
 }
 
 static void the_answer_knows_how_fresh_it_is(void **state)

@@ -150,7 +150,7 @@ struct tally_dimension {
 struct tally_rollup {
 	uint32_t id; /* index among the declared ones */
 	uint32_t ndims, nmetrics;
-	uint32_t reserved;
+	uint32_t keys; /* distinct dims of a site and UTC day at most, the others fold into "(other)"; 0 = any number */
 	struct tally_str name;
 	const struct tally_dimension *dims;
 	const struct tally_metric *metrics;

@@ -102,8 +102,28 @@ struct tally_batch {
 	 * there is no error. None are given to a sink that does not say `deletes`. */
 	const struct tally_rows *gone;
 	size_t ngone; /* tables */
+
+	/* NULL, or a row that must be as it is said, looked at behind the move of the position; else MOVED. */
+	const struct tally_guard *guard;
+	/* NULL, or called in the transaction, behind the guard and before the rows: what it gives is written after them.
+	 * Whatever was committed before the guard's row was locked it can read through a reader. Non-zero: nothing is
+	 * written, RETRY. */
+	int (*fenced)(void *arg, const struct tally_rows **rows, size_t *nrows);
+	void *fenced_arg;
 };
 #define TALLY_BATCH_GONE 1 /* for #ifdef: this header has the two members above, and `deletes` and `adopt` below */
+
+/* A row that all writers of a store look at: its first column is `key`, its column `column` must be `value`. The row
+ * stays locked until the end of the transaction: against whoever would change it, and if `alone` also against others
+ * that look at it. So a batch with `alone` waits for those under way, and none begins before it has ended. */
+struct tally_guard {
+	const struct tally_table *table;
+	const char *key, *column;
+	int64_t value;
+	uint32_t alone;
+	uint32_t reserved;
+};
+#define TALLY_BATCH_GUARD 1 /* for #ifdef: this header has tally_guard, and `guards` and `drop` below */
 
 /* Rows that are to go (retention), of every node: those with column `grain` = grain and column `bucket` < before_us;
  * in a table without a column `grain` those whose column `time` < before_us. Nobody reads them any more, so a sink may
@@ -159,8 +179,9 @@ struct tally_sink_host {
 	const char *(*prefix)(const struct tally_sink_instance *in);
 	const char *(*data_dir)(const struct tally_sink_instance *in);
 
-	/* The tables this line writes, to create or check in position(). They live as long as the instance; batches name
-	 * them by these very pointers. */
+	/* The tables this line writes, to create or check in position(). They live as long as the instance, unless a later
+	 * position() does not find them here any more; batches name them by these very pointers. Between two calls of
+	 * position() the list and the names may change (a sink that `guards` looks). */
 	size_t (*tables)(const struct tally_sink_instance *in, const struct tally_table *const **first);
 
 	/* [any thread] As in plugin.h. */
@@ -266,6 +287,13 @@ struct tally_sink {
 	/* The last member of enum tally_merge that write() knows; 0 = FIRST. A store is not opened for tables that need more. */
 	uint32_t merges;
 	uint32_t reserved2;
+
+	/* 1 = write() heeds batch->guard and batch->fenced, and position() makes and forgets tables as tables() changes. */
+	uint32_t guards;
+	uint32_t reserved3;
+	/* Removes a table that is not among tables(); one that is not there is no error. NULL = the sink cannot. enum
+	 * tally_sink_rc, as for position(). [the thread of position() and write(), after a position() that was OK] */
+	int (*drop)(void *self, const char *table);
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI

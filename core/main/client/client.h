@@ -61,6 +61,7 @@ int cmd_dead(struct client *c);
 int cmd_adopt(struct client *c);
 int cmd_spool(struct client *c);
 int cmd_verify(struct client *c);
+int cmd_rebuild(struct client *c);
 int cmd_backup(struct client *c);
 int cmd_restore(struct client *c);
 

@@ -32,12 +32,14 @@ static const struct command {
 	{ "spool", cmd_spool, NULL, false, "look at a data_dir: tally spool check | dump | adopt, with -d DATA_DIR" },
 	{ "verify", cmd_verify, NULL, false,
 		"are rollups, raw rows, positions and ledger one? tally verify [--line NAME]" },
+	{ "rebuild", cmd_rebuild, NULL, false,
+		"make a rollup anew from raw events: tally rebuild NAME [--from TIME] [--to TIME] [--detach] | --status" },
 	{ "backup", cmd_backup, NULL, false, "copy a SQLite store to a new file: tally backup FILE [--line NAME]" },
 	{ "restore", cmd_restore, NULL, false,
 		"put a copy in the store's place: tally restore FILE [--line NAME], or [--into DATABASE] with no daemon on it" },
 };
 
-static const char *const not_yet[] = { "tail", "explain", "drain", "rebuild", "key", "bench" };
+static const char *const not_yet[] = { "tail", "explain", "drain", "key", "bench" };
 
 static void usage(FILE *f)
 {

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of a rebuild share: rebuild.c has the order of things, rebuild_look.c what is to be done and may be,
+ * rebuild_fill.c rows from events and old rows, rebuild_swap.c the last transaction. */
+#ifndef KEEP_REBUILD_INNER_H
+#define KEEP_REBUILD_INNER_H
+
+#include "base/table.h"
+#include "keep/rebuild.h"
+#include "ship/remember.h"
+#include "zone/zone.h"
+
+#define REBUILD_PAGE 2000  /* events or rows of one transaction between the line's batches */
+#define REBUILD_LAST 5000  /* events of a node that the last transaction may read */
+#define REBUILD_LITTLE 200 /* with so few of a node left it may begin */
+#define REBUILD_ROUNDS 60  /* tries to catch up with what streams in */
+
+/* A node whose raw rows are read: those up to (lsn, idx) are in the new rows. */
+struct rebuild_node {
+	int64_t number;
+	const char *uuid;
+	int64_t lsn, idx; /* done; idx -1: nothing yet of the record that begins at lsn */
+	int64_t to;       /* its position, as of the last look: the record that begins there is not stored */
+};
+
+struct rebuild {
+	const struct rebuild_options *opt;
+	struct rebuild_progress *progress;
+	struct rebuild_result *result;
+	struct arena arena; /* until the end */
+	struct arena page;  /* of the rows in hand */
+	void *reader;
+
+	struct remember mem;
+	struct meta meta; /* as a reader has it */
+	const struct schema_rollup *sr;
+	const char *old_id, *new_id, *old_table;
+	int64_t raw_horizon_us, old_horizon_us, new_horizon_us;
+	int64_t from_us, to_us; /* made from raw events; the rest is copied, if `copies` */
+	bool copies;
+	struct rebuild_node *nodes;
+	size_t nnodes;
+
+	struct tally_table twin; /* the new table: node is a column like others */
+	struct plug_chain *chain;
+	bool within;     /* only buckets that lie within [from_us, to_us) are taken */
+	int64_t writing; /* number of the node whose events are in hand */
+	struct tally_cell **rows;
+	size_t nrows, rows_cap;
+	int64_t sums[TALLY_GRAINS]; /* events written, by grain */
+	struct table days;          /* site and UTC day of which rows were made */
+	bool unsure;                /* the swap may have been committed */
+};
+
+int rebuild_fail(struct rebuild *rb, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* One statement within a snapshot. -EIO, said. */
+int rebuild_ask(struct rebuild *rb, const char *sql, const uint32_t *types, size_t n, tally_row_fn fn, void *arg);
+int rebuild_begin(struct rebuild *rb);
+void rebuild_end(struct rebuild *rb);
+/* From which bucket on the rows of that horizon are whole. */
+int64_t rebuild_horizon(const struct rebuild *rb, int64_t rollup_us, uint32_t grain, struct tally_str site);
+
+/* rebuild_look.c */
+int rebuild_look(struct rebuild *rb);
+/* [in a snapshot] Nodes and their positions; new ones are added. */
+int rebuild_nodes(struct rebuild *rb);
+/* [in a snapshot] Are all events that were counted still there as raw rows? */
+int rebuild_all_there(struct rebuild *rb);
+
+/* rebuild_fill.c */
+int rebuild_open_chain(struct rebuild *rb);
+/* [in the snapshot of rebuild_nodes()] Old rows that are taken over. */
+int rebuild_copy(struct rebuild *rb);
+/* Events of a node up to its position, `most` at most, added up into rb->rows; *n = how many. */
+int rebuild_page(struct rebuild *rb, struct rebuild_node *node, size_t most, size_t *n);
+/* rb->rows as the sink takes them. */
+struct tally_rows rebuild_rows(struct rebuild *rb);
+/* Writes rb->rows and forgets them. */
+int rebuild_write(struct rebuild *rb);
+
+/* rebuild_swap.c */
+int rebuild_check_sums(struct rebuild *rb);
+/* -EAGAIN: too much has come since the last look. */
+int rebuild_swap(struct rebuild *rb);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is to be rebuilt, and whether it can be: a rebuild that would end in shorter rows than there are is refused. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "keep/rebuild_inner.h"
+
+/* ---- nodes ---- */
+
+static struct rebuild_node *node_of(struct rebuild *rb, int64_t number)
+{
+	for (size_t i = 0; i < rb->nnodes; i++)
+		if (rb->nodes[i].number == number)
+			return &rb->nodes[i];
+	return NULL;
+}
+
+static int take_node(void *arg, const struct tally_cell *c)
+{
+	struct rebuild *rb = arg;
+	struct rebuild_node *n = node_of(rb, c[0].v.i);
+	if (!n) {
+		struct rebuild_node *more = arena_zalloc(&rb->arena, (rb->nnodes + 1) * sizeof *more);
+		if (rb->nnodes)
+			memcpy(more, rb->nodes, rb->nnodes * sizeof *more);
+		rb->nodes = more;
+		n = &more[rb->nnodes++];
+		*n = (struct rebuild_node){ .number = c[0].v.i, .lsn = -1 };
+		n->uuid = arena_copy(&rb->arena, c[1].v.ptr, c[1].len);
+	}
+	n->to = c[2].v.i;
+	return 0;
+}
+
+int rebuild_nodes(struct rebuild *rb)
+{
+	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_TEXT, TALLY_T_INT };
+	const char *p = rb->opt->prefix;
+	return rebuild_ask(rb,
+		arena_printf(&rb->page,
+			"SELECT n.`number`, n.`uuid`, p.`lsn` FROM `%stally_node` n JOIN `%stally_position` p ON p.`node` = "
+			"n.`number`",
+			p, p),
+		types, 3, take_node, rb);
+}
+
+/* ---- what the store remembers ---- */
+
+static int take_meta(void *arg, const struct tally_cell *c)
+{
+	remember_row(&((struct rebuild *)arg)->mem, c);
+	return 0;
+}
+
+static int read_meta(struct rebuild *rb)
+{
+	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT };
+	remember_open(&rb->mem, &rb->arena);
+	int rc = rebuild_ask(rb,
+		arena_printf(&rb->arena, "SELECT `name`, `value`, `horizon` FROM `%stally_meta`", rb->opt->prefix),
+		types, 3, take_meta, rb);
+	if (rc == 0)
+		rc = rebuild_nodes(rb);
+	for (size_t i = 0; i < rb->nnodes && rc == 0; i++)
+		remember_node(&rb->mem, str_of(rb->nodes[i].uuid), rb->nodes[i].to);
+	return rc;
+}
+
+static int parse_key(struct rebuild *rb)
+{
+	const struct remembered *key = remember_find(&rb->mem, "hash_key");
+	for (size_t i = 0; key && i < 16; i++) {
+		unsigned byte;
+		if (sscanf(key->value + 2 * i, "%2x", &byte) != 1)
+			key = NULL;
+		else
+			rb->meta.hash_key[i] = (uint8_t)byte;
+	}
+	return key ? 0
+		   : rebuild_fail(
+			     rb, -EINVAL, "sink %s has no hash_key yet: it has never stored anything", rb->opt->line);
+}
+
+static int take_number(void *arg, const struct tally_cell *c)
+{
+	*(int64_t *)arg += c[0].null ? 0 : c[0].v.i;
+	return 0;
+}
+
+int rebuild_all_there(struct rebuild *rb)
+{
+	static const uint32_t type = TALLY_T_INT;
+	int64_t thinned = 0;
+	int rc =
+		rebuild_ask(rb, arena_printf(&rb->page, "SELECT SUM(`thinned`) FROM `%stally_ledger`", rb->opt->prefix),
+			&type, 1, take_number, &thinned);
+	if (rc == 0 && thinned > 0)
+		return rebuild_fail(rb, -EINVAL,
+			"%lld events have no raw rows, since they were thinned out under load: rows made from raw events would "
+			"be short",
+			(long long)thinned);
+	return rc;
+}
+
+/* ---- the rollup and the range ---- */
+
+static bool of_visits(const struct tally_rollup *r)
+{
+	bool visits = false;
+	for (uint32_t i = 0; i < r->nmetrics; i++)
+		visits |= (r->metrics[i].kind >= TALLY_VISITS && r->metrics[i].kind <= TALLY_DURATION) ||
+			  r->metrics[i].kind == TALLY_VIEWS;
+	return visits;
+}
+
+static int find_rollup(struct rebuild *rb)
+{
+	const struct schema *s = rb->opt->schema;
+	const char *all = "";
+	for (size_t i = 0; i < s->nrollups; i++) {
+		const struct tally_rollup *r = s->rollups[i].rollup;
+		if (str_eq(r->name, str_of(rb->opt->rollup)))
+			rb->sr = &s->rollups[i];
+		all = arena_printf(&rb->arena, "%s%s%.*s", all, i ? ", " : "", (int)r->name.len, r->name.ptr);
+	}
+	if (rb->sr && of_visits(rb->sr->rollup))
+		return rebuild_fail(rb, -EINVAL,
+			"rollup %.64s has sums over visits, which change in place: this version rebuilds rollups of events only",
+			rb->opt->rollup);
+	return rb->sr ? 0
+		      : rebuild_fail(rb, -EINVAL, "no rollup %.64s is declared; there are %s", rb->opt->rollup, all);
+}
+
+static const char *when(struct rebuild *rb, int64_t t)
+{
+	char *text = arena_zalloc(&rb->arena, 41);
+	zone_format(zone_utc(), t, text);
+	return text;
+}
+
+static int choose_range(struct rebuild *rb)
+{
+	int64_t old = rb->old_horizon_us, from = rb->opt->from_us, to = rb->opt->to_us;
+	if (from != INT64_MIN && from < rb->raw_horizon_us)
+		return rebuild_fail(rb, -EINVAL, "raw events are there since %s only; --from that or later",
+			when(rb, rb->raw_horizon_us));
+	from = from > rb->raw_horizon_us ? from : rb->raw_horizon_us;
+	if (from >= to)
+		return rebuild_fail(rb, -EINVAL, "--from must be before --to");
+	if (to != INT64_MAX && to < old)
+		return rebuild_fail(rb, -EINVAL,
+			"the rollup is whole from %s on only: with --to before that there would be a gap; leave --to out",
+			old == INT64_MAX ? "now" : when(rb, old));
+	rb->from_us = from;
+	rb->to_us = to;
+	rb->copies = to != INT64_MAX || from > old;
+	rb->new_horizon_us = from < old ? from : old;
+	return 0;
+}
+
+static int choose_numbers(struct rebuild *rb)
+{
+	const struct tally_rollup *r = rb->sr->rollup;
+	struct arena *a = &rb->arena;
+	unsigned old = remember_number(&rb->mem, r), new = remember_free_number(&rb->mem, r);
+	if (!old)
+		return rebuild_fail(rb, -EINVAL, "the store does not know rollup %s yet; is sink %s in reach?",
+			rb->opt->rollup, rb->opt->line);
+	rb->old_id = meta_rollup_id(r, old, a);
+	rb->new_id = meta_rollup_id(r, new, a);
+	rb->old_table = schema_rollup_table(a, r, old);
+	rb->twin = rb->sr->table;
+	rb->twin.name = schema_rollup_table(a, r, new);
+	struct tally_column *columns = arena_alloc(a, rb->twin.ncolumns * sizeof *columns);
+	memcpy(columns, rb->sr->table.columns, rb->twin.ncolumns * sizeof *columns);
+	columns[RLC_NODE].merge = TALLY_M_KEY;
+	rb->twin.columns = columns;
+	return 0;
+}
+
+static int look(struct rebuild *rb)
+{
+	int rc = read_meta(rb);
+	if (rc == 0)
+		rc = parse_key(rb);
+	if (rc == 0)
+		rc = rebuild_all_there(rb);
+	if (rc)
+		return rc;
+	remember_resolve(&rb->mem, rb->opt->schema, true, &rb->meta);
+	rb->old_horizon_us = rb->meta.rollup_horizon_us[rb->sr->rollup->id];
+	rb->raw_horizon_us = remember_horizon(&rb->mem, META_EVENTS, INT64_MIN);
+	rc = choose_range(rb);
+	return rc == 0 ? choose_numbers(rb) : rc;
+}
+
+int rebuild_look(struct rebuild *rb)
+{
+	int rc = find_rollup(rb);
+	if (rc == 0)
+		rc = rebuild_begin(rb);
+	if (rc)
+		return rc;
+	rc = look(rb);
+	rebuild_end(rb);
+	for (size_t i = 0; i < rb->nnodes; i++)
+		rb->nodes[i].lsn = rb->nodes[i].idx = -1;
+	return rc;
+}
