@@ -191,7 +191,7 @@ static void put_steps(struct text_out *o, const struct query *q)
 	if (funnel)
 		out_lit(o, "]");
 	if (q->window_us % 1000000)
-		text_printf(o, ",\"window\":\"%lldms\"", (long long)q->window_us / 1000);
+		text_printf(o, ",\"window\":\"%lldus\"", (long long)q->window_us);
 	else if (q->window_us)
 		text_printf(o, ",\"window\":\"%llds\"", (long long)q->window_us / 1000000);
 }

@@ -16,6 +16,8 @@ static int read_event_name(
 	struct parse *ps, const struct parse_place *p, struct query_step *out, struct query_error *err)
 {
 	struct tally_str *value = arena_alloc(ps->arena, sizeof *value);
+	if (p->node->text.len > NAME_MAX)
+		return parse_at(p, query_fail(err, 400, "too_long", "a name is at most %d bytes", NAME_MAX), err);
 	*value = arena_str(ps->arena, p->node->text);
 	out->name = *value;
 	ps->filter_values++;

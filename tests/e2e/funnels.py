@@ -205,6 +205,7 @@ REFUSALS = [
     ("funnel", {"steps": [{"name": "x", "filter": []}]}, 400, "unknown_name", "/steps/0/filter"),
     ("funnel", {"steps": [{"name": "x", "filters": [["matches", "event:page", ["("]]]}]}, 400, "bad_pattern", "/steps/0/filters/0/2/0"),
     ("funnel", {"window": "1"}, 400, "out_of_range", "/window"), ("funnel", {"window": "0s"}, 400, "out_of_range", "/window"),
+    ("funnel", {"steps": ["x" * 129]}, 400, "too_long", "/steps/0"),
     ("funnel", {"window": 3600}, 400, "bad_type", "/window"), ("funnel", {"metrics": ["events"]}, 400, "unknown_name", "/metrics"),
     ("funnel", {"date_range": "8d"}, 400, "bad_range", "/date_range"), ("retention", {"period": "year"}, 400, "unknown_name", "/period"),
     ("retention", {"period": "day", "date_range": ["2020-01-01", "2026-01-01"]}, 400, "too_many_buckets", "/period"),

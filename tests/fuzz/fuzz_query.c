@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A question from a stranger: the first byte chooses the form, the rest is a body or a query string. What is taken must
+/* A question from a stranger: the first byte chooses the form (f funnel, r retention), the rest is a body or a query string. What is taken must
  * have a normal form that is UTF-8 JSON, is taken again, and comes out the same. */
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +37,9 @@ static void check_normal(const struct query *q, struct arena *a)
 	struct query second;
 	if (tree_parse(a, normal, 64, &root, NULL))
 		abort();
-	if (query_parse(&cx, a, normal, &second, &err))
+	int rc = q->form >= QUERY_FUNNEL ? query_parse_walk(&cx, a, q->form, normal, &second, &err)
+					 : query_parse(&cx, a, normal, &second, &err);
+	if (rc)
 		abort();
 	again = query_normal(&second, a);
 	if (!str_eq(normal, again))
@@ -55,6 +57,17 @@ static void check_problem(struct arena *a, const struct query_error *err)
 		abort();
 }
 
+/* 'f' and 'r' in front of a body: a funnel, retention; others as said above. */
+static int parse(struct arena *a, const uint8_t *data, size_t size, struct query *q, struct query_error *err)
+{
+	struct tally_str all = str_make((const char *)data, size), rest = str_make(all.ptr + 1, size - 1);
+	if (data[0] == 'f' || data[0] == 'r')
+		return query_parse_walk(&cx, a, data[0] == 'f' ? QUERY_FUNNEL : QUERY_RETENTION, rest, q, err);
+	if (data[0] % 4 == 0 || data[0] == '{')
+		return query_parse(&cx, a, data[0] == '{' ? all : rest, q, err);
+	return query_parse_short(&cx, a, (enum query_form)(data[0] % 5), STR("shop.example"), rest, q, err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a;
@@ -63,12 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	arena_init(&a, 0);
-	struct tally_str rest = str_make((const char *)data + 1, size - 1);
-	int rc = data[0] % 4 == 0 || data[0] == '{'
-			 ? query_parse(&cx, &a, data[0] == '{' ? str_make((const char *)data, size) : rest, &q, &err)
-			 : query_parse_short(
-				   &cx, &a, (enum query_form)(data[0] % 4), STR("shop.example"), rest, &q, &err);
-	if (rc == 0) {
+	if (parse(&a, data, size, &q, &err) == 0) {
 		ask_values(&q);
 		check_normal(&q, &a);
 	} else {
