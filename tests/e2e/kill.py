@@ -20,7 +20,7 @@ CONF = """
 ack: durable
 sites: { default: { timezone: UTC, time_window: { past: any, future: 10m } } }
 spool: { segment: 1MiB, retain: 1h }
-pipeline: [ dedup: { window: 30m }, rollup: {} ]
+pipeline: [ dedup: { window: 30m }, session: {}, rollup: {} ]
 rollups: [ { name: total, by: [], metrics: [events, visitors, "sum:value", "p:value"] }, { name: names, by: ["event:name"], metrics: [events] } ]
 sources: [ redis: { url: "%s", list: "tally:events" } ]
 sinks:
@@ -79,6 +79,15 @@ class Pusher(Sender):
             time.sleep(random.uniform(0, 0.005))
 
 
+def one_visit_each(d, rows):
+    """The storm is shorter than the gap between two visits."""
+    seen = [[int(x) for x in r] for r in rows("SELECT COUNT(*), MIN(time), MAX(time) FROM tally_event GROUP BY visitor")]
+    got = d.query(site_id="default", metrics=["visits", "bounce_rate", "visit_duration"], date_range="all")["results"][0]["metrics"]
+    equal(got[0], len(seen), "visits")
+    equal(round(got[0] * got[1] / 100), sum(n == 1 for n, _, _ in seen), "bounces")
+    equal(round(got[0] * got[2] * 1e6), sum(b - a for _, a, b in seen), "microseconds of all visits")
+
+
 def verify(d, senders, rows):
     sent, acked = {}, set()
     for s in senders:
@@ -106,6 +115,7 @@ def verify(d, senders, rows):
         names[k] = names.get(k, 0) + 1
     equal(dict((r[0], r[1]) for r in d.rows(site_id="default", metrics=["events"], date_range="all", dimensions=["event:name"])),
           names, "events by name")
+    one_visit_each(d, rows)
     status, ledger = d.json("GET", "/v1/ledger")
     equal(status, 200, "ledger")
     equal(ledger["balance"], 0, "ledger balance %s" % json.dumps(ledger))
