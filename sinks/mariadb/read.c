@@ -114,7 +114,8 @@ static int connect(struct md_reader *r, int64_t limit_us)
 	if (code == 0)
 		return 0;
 	r->db = NULL;
-	return failed(r, (unsigned)code, words) == -EACCES ? -EACCES : -ENOTCONN;
+	failed(r, (unsigned)code, words);
+	return md_class((unsigned)code) == TALLY_SINK_STOP ? -EACCES : -ENOTCONN;
 }
 
 static int begin(struct md_reader *r)

@@ -62,7 +62,12 @@ server_gone() {
 stop_server() { end_server TERM "$1"; }
 kill_server() { end_server KILL "$1"; }
 # it lives and answers nothing, until it is thawed
-freeze_server() { kill -STOP "$(server_pid "$1")"; }
+freeze_server() {
+	local pid
+	pid=$(server_pid "$1")
+	kill -STOP "$pid"
+	until grep -q '^State:[[:space:]]*T' "/proc/$pid/status"; do sleep 0.01; done # all its threads
+}
 thaw_server() { kill -CONT "$(server_pid "$1")"; }
 
 # wait_for DIR COMMAND…: until it succeeds, at most 60 s and as long as the server lives
