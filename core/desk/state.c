@@ -133,6 +133,29 @@ static int read_revisions(
 	return store_read(r, &sql, take_revision, v, err);
 }
 
+static int take_identity(void *arg, const struct tally_cell *cells)
+{
+	struct versions *v = arg;
+	if (!cells[0].null)
+		XXH3_64bits_update(v->hash, cells[0].v.ptr, cells[0].len);
+	return 0;
+}
+
+/* Another store, or one that was made anew, counts its nodes and positions from 1 again: nothing remembered elsewhere of
+ * one may be taken for the other. Every store drew its own hash_key. */
+static int read_identity(struct store_reader *r, struct arena *a, struct versions *v, struct query_error *err)
+{
+	struct store_sql sql;
+	store_sql_open(&sql, a);
+	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "", "value", "", TALLY_T_TEXT);
+	out_lit(&sql.text, " FROM ");
+	store_sql_table(&sql, store_of(r), store_options(store_of(r))->schema->fixed[SCHEMA_META].name);
+	out_lit(&sql.text, " WHERE `name` = ");
+	store_sql_text(&sql, STR("hash_key"));
+	return store_read(r, &sql, take_identity, v, err);
+}
+
 static int take_gap(void *arg, const struct tally_cell *cells)
 {
 	*(int64_t *)arg += cells[0].null ? 0 : cells[0].v.i;
@@ -164,7 +187,9 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 	XXH3_64bits_reset_withSeed(v.hash, VERSION_SEED);
 	XXH3_64bits_update(v.hash, &config, sizeof config);
 	XXH3_64bits_update(v.hash, q->site.ptr, q->site.len);
-	int rc = read_revisions(r, q, &a, &v, err);
+	int rc = read_identity(r, &a, &v, err);
+	if (rc == 0)
+		rc = read_revisions(r, q, &a, &v, err);
 	if (rc == 0)
 		rc = read_gaps(r, q, &a, &out->lost, err);
 	if (rc == 0 && out->lost)

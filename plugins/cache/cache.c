@@ -1,133 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cache: statistics answers kept in memory, each with the version of the data it was made from.
+/* cache: statistics answers kept in memory and, for all nodes, in a Redis, each with the version of the data it was made
+ * from.
  *
- *   no entry             ─▶ the planner answers, the answer is kept
+ *   no entry             ─▶ the Redis is asked while it is HELD; else the planner answers, the answer is kept
  *   entry                ─▶ HELD while a job asks for the version of today
  *     the same           ─▶ the entry is the answer
- *     another, or error  ─▶ resumed, the planner answers, the answer is kept
- *   the same question is under way ─▶ HELD until that one is answered, then the same answer
+ *     another, or error  ─▶ the Redis is asked; else resumed, the planner answers, the answer is kept
+ *   the same question is under way ─▶ HELD until that one is answered, then the same answer; or at once the entry that
+ *                             was true until now, marked as stale, if the options allow it
  *
- * So an answer is never older than the data, unless `fresh` allows it. */
+ * So an answer is never older than the data, unless `fresh`, `stale` or `negative` allow it. */
+#include "cache.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "flight.h"
-#include "store.h"
+#include "mark.h"
 
 #define WAITING_MOST 1000
 #define MEMORY_LEAST (1 << 20)
-
-struct cache {
-	const struct tally_host *host;
-	struct tally_instance *in;
-	int64_t fresh_us;
-	struct store *store;
-	struct flights flights;
-	char *key; /* scratch: key of the request in hand, 0, format */
-	size_t key_cap;
-};
+#define TIMEOUT_LEAST_US 1000
+#define TIMEOUT_MOST_US 1000000
+#define PREFIX_MOST 128
+#define SECOND_US INT64_C(1000000)
 
 /* ---- answers ---- */
 
-#define MISS "\"cache\":\"miss\""
-#define HIT "\"cache\":\"hit\""
-
-/* The body as it is given the second time: its meta says hit. free() it; NULL = out of memory. Quotes within JSON
- * strings are escaped, so the mark cannot stand in data. */
-static char *as_hit(struct tally_str body, struct tally_str *out)
-{
-	char *copy = malloc(body.len + 1);
-	const char *mark = body.len ? memmem(body.ptr, body.len, MISS, strlen(MISS)) : NULL;
-	if (!copy)
-		return NULL;
-	size_t before = mark ? (size_t)(mark - body.ptr) : body.len;
-	if (before)
-		memcpy(copy, body.ptr, before);
-	*out = (struct tally_str){ copy, body.len };
-	if (mark) {
-		size_t after = body.len - before - strlen(MISS);
-		memcpy(copy + before, HIT, strlen(HIT));
-		memcpy(copy + before + strlen(HIT), mark + strlen(MISS), after);
-		out->len = before + strlen(HIT) + after;
-	}
-	return copy;
-}
-
-static struct tally_answer answer_of(const struct kept *k)
+struct tally_answer cache_answer_of(const struct kept *k)
 {
 	return (struct tally_answer){
 		.status = k->status, .type = k->type, .body = k->body, .version = k->version, .etag = k->etag
 	};
 }
 
-static void answer_waiting(struct cache *c, const struct flight *f, const struct tally_answer *an)
+void cache_answer_waiting(struct cache *c, const struct flight *f, const struct tally_answer *an)
 {
 	for (size_t i = 0; i < f->nwaiting; i++)
 		c->host->answer(c->in, f->waiting[i], an);
 	if (f->nwaiting)
-		c->host->count(c->in, "hits", (int64_t)f->nwaiting);
+		c->host->count(c->in, "shared", (int64_t)f->nwaiting);
 }
 
-/* ---- the version of an entry is checked ---- */
-
-static void check_job(void *arg)
+/* One that cannot say that it is stale is never given so. */
+bool cache_may_be_stale(const struct cache *c, const struct kept *k, int64_t now_us)
 {
-	struct flight *f = arg;
-	f->rc = f->cache->host->request_version(f->cache->in, f->asked_for, &f->version);
+	return k->status == 200 && now_us - k->true_us < c->stale_us && mark_is_there(k->body);
 }
 
-/* Ends the flight with the entry, if that has this version. A copy is answered, for the store may change while answers
- * leave. */
-static bool land_with_entry(struct cache *c, struct flight *f, uint64_t version)
+int cache_answer_stale(struct cache *c, const struct kept *k, uint64_t request, int64_t now_us)
 {
-	struct kept *k = store_get(c->store, f->hash, f->key);
-	if (!k || k->version != version)
-		return false;
-	struct tally_answer an = answer_of(k);
-	char *copy = malloc(k->bytes);
+	struct tally_str body;
+	char *copy = mark_body(k->body, "stale", now_us - k->made_us, &body);
+	struct tally_answer an = cache_answer_of(k);
 	if (!copy)
-		return false;
-	char *at = copy;
-	struct tally_str *const texts[] = { &an.type, &an.etag, &an.body };
-	for (int i = 0; i < 3; i++) {
-		if (texts[i]->len)
-			memcpy(at, texts[i]->ptr, texts[i]->len);
-		texts[i]->ptr = at;
-		at += texts[i]->len;
-	}
-	flight_end(&c->flights, f);
-	if (f->leader) {
-		c->host->count(c->in, "hits", 1);
-		c->host->answer(c->in, f->leader, &an);
-	}
-	answer_waiting(c, f, &an);
-	flight_free(f);
-	free(copy);
-	return true;
-}
-
-/* The planner is to answer the leader, or the next in line if that has gone. Its answer may come before this returns,
- * and end the flight. */
-static void go_on(struct cache *c, struct flight *f)
-{
-	if (f->leader || flight_promote(&c->flights, f)) {
-		c->host->resume(c->in, f->leader);
-		return;
-	}
-	flight_end(&c->flights, f);
-	flight_free(f);
-}
-
-static void check_done(void *arg)
-{
-	struct flight *f = arg;
-	struct cache *c = f->cache;
-	f->checking = false;
-	if (f->rc == 0 && land_with_entry(c, f, f->version))
-		return;
+		return -ENOMEM;
+	an.body = body;
 	c->host->count(c->in, "stale", 1);
-	go_on(c, f);
+	int rc = c->host->answer(c->in, request, &an);
+	free(copy);
+	return rc;
+}
+
+/* ---- keeping ---- */
+
+static void count_sums(struct cache *c)
+{
+	struct store_sums now = store_sums(c->store), *was = &c->counted;
+	if (now.bytes_in > was->bytes_in)
+		c->host->count(c->in, "bytes_in", now.bytes_in - was->bytes_in);
+	if (now.bytes_out > was->bytes_out)
+		c->host->count(c->in, "bytes_out", now.bytes_out - was->bytes_out);
+	if (now.evicted > was->evicted)
+		c->host->count(c->in, "evicted", now.evicted - was->evicted);
+	*was = now;
+}
+
+struct kept *cache_keep(
+	struct cache *c, const struct flight *f, const struct tally_answer *an, struct tally_str body, int64_t made_us)
+{
+	struct kept *k = store_put(c->store, f->hash, f->key, an, body, made_us);
+	if (!k)
+		c->host->count(c->in, "too_large", 1);
+	count_sums(c);
+	return k;
+}
+
+static struct kept *entry(struct cache *c, uint64_t hash, struct tally_str key, int64_t now_us)
+{
+	struct kept *k = store_get(c->store, hash, key);
+	return k && now_us < k->expires_us ? k : NULL;
 }
 
 /* ---- hooks ---- */
@@ -150,24 +112,29 @@ static bool make_key(struct cache *c, const struct tally_request *rq, struct tal
 	return true;
 }
 
-static int join(struct cache *c, struct flight *f, uint64_t request)
+/* The same question is under way. */
+static int join(struct cache *c, struct flight *f, const struct tally_request *rq)
 {
-	if (c->flights.waiting < WAITING_MOST && flight_join(&c->flights, f, request))
+	struct kept *k = f->refreshing ? entry(c, f->hash, f->key, rq->received_us) : NULL;
+	if (k && cache_may_be_stale(c, k, rq->received_us) && cache_answer_stale(c, k, rq->id, rq->received_us) == 0)
+		return TALLY_ANSWERED;
+	if (c->flights.waiting < WAITING_MOST && flight_join(&c->flights, f, rq->id))
 		return TALLY_HOLD;
 	c->host->count(c->in, "bypassed", 1);
 	return TALLY_PASS;
 }
 
-/* There is an entry, too old to be given unasked. */
-static int check(struct cache *c, struct flight *f)
+/* Given unasked: a young answer as it is, if `fresh` allows it, and a refusal that would come again. */
+static bool give_unasked(struct cache *c, const struct kept *k, const struct tally_request *rq)
 {
-	f->cache = c;
-	f->asked_for = f->leader;
-	f->checking = true;
-	if (c->host->work(c->in, check_job, check_done, f) == 0)
-		return TALLY_HOLD;
-	f->checking = false;
-	return TALLY_PASS;
+	struct tally_answer an = cache_answer_of(k);
+	bool refusal = k->status != 200;
+	if (!refusal && rq->received_us - k->true_us >= c->fresh_us)
+		return false;
+	if (c->host->answer(c->in, rq->id, &an) != 0)
+		return false;
+	c->host->count(c->in, refusal ? "negative" : "hits", 1);
+	return true;
 }
 
 static int request(void *self, const struct tally_request *rq)
@@ -176,25 +143,37 @@ static int request(void *self, const struct tally_request *rq)
 	struct tally_str key;
 	if (!rq->is_query || rq->key.len == 0 || !make_key(c, rq, &key))
 		return TALLY_PASS;
+	share_tend(c);
 	uint64_t hash = c->host->hash_keyed(key.ptr, key.len);
 	struct flight *f = flight_find(&c->flights, hash, key);
 	if (f)
-		return join(c, f, rq->id);
-	struct kept *k = store_get(c->store, hash, key);
-	if (k && rq->received_us - k->made_us < c->fresh_us) {
-		struct tally_answer an = answer_of(k);
-		c->host->count(c->in, "hits", 1);
-		return c->host->answer(c->in, rq->id, &an) == 0 ? TALLY_ANSWERED : TALLY_PASS;
-	}
+		return join(c, f, rq);
+	struct kept *k = entry(c, hash, key, rq->received_us);
+	if (k && give_unasked(c, k, rq))
+		return TALLY_ANSWERED;
 	f = flight_begin(&c->flights, hash, key, rq->id);
+	if (f)
+		f->began_us = rq->received_us;
+	if (f && look_begin(c, f, k))
+		return TALLY_HOLD;
 	if (!k)
 		c->host->count(c->in, "misses", 1);
-	return f && k ? check(c, f) : TALLY_PASS;
+	return TALLY_PASS;
 }
 
-static bool worth_keeping(const struct tally_answer *an)
+/* Empty answers are checked by their versions as any, but do not stay: there is no end of questions without one. */
+static void keep(struct cache *c, struct flight *f, const struct tally_request *rq, const struct tally_answer *an,
+	struct tally_str body)
 {
-	return an->fresh && an->status == 200 && an->version != 0;
+	bool good = an->status == 200 && an->version != 0, empty = good && mark_is_empty(body);
+	bool refused = an->status == 422;
+	if (!an->fresh || !(good || refused) || ((empty || refused) && c->negative_us == 0))
+		return;
+	struct kept *k = cache_keep(c, f, an, body, rq->received_us);
+	if (k && (empty || refused))
+		k->expires_us = rq->received_us + c->negative_us;
+	else if (good)
+		share_put(c, f, an, body, rq->received_us);
 }
 
 /* The leader's answer: kept if it is one, and given to all who wait for it. Equal questions asked at one time get equal
@@ -202,13 +181,13 @@ static bool worth_keeping(const struct tally_answer *an)
 static void land(struct cache *c, struct flight *f, const struct tally_request *rq, const struct tally_answer *an)
 {
 	struct tally_str body;
-	char *copy = as_hit(an->body, &body);
+	char *copy = mark_body(an->body, "hit", 0, &body);
 	struct tally_answer given = *an;
 	given.fresh = 0;
 	given.body = copy ? body : an->body;
-	if (copy && worth_keeping(an) && !store_put(c->store, f->hash, f->key, an, body, rq->received_us))
-		c->host->count(c->in, "too_large", 1);
-	answer_waiting(c, f, &given);
+	if (copy)
+		keep(c, f, rq, an, body);
+	cache_answer_waiting(c, f, &given);
 	flight_free(f);
 	free(copy);
 }
@@ -227,8 +206,8 @@ static void answered(void *self, const struct tally_request *rq, const struct ta
 	}
 	if (an->status == 304) { /* it had the answer already; the others may not */
 		f->leader = 0;
-		if (!land_with_entry(c, f, an->version))
-			go_on(c, f);
+		if (!look_land(c, f, an->version))
+			look_go_on(c, f);
 		return;
 	}
 	flight_end(&c->flights, f);
@@ -245,8 +224,33 @@ static void cache_close(void *self)
 	}
 	if (c->store)
 		store_close(c->store);
+	if (c->redis)
+		redis_close(c->redis);
 	free(c->key);
 	free(c);
+}
+
+static int open_redis(struct cache *c)
+{
+	const struct tally_host *host = c->host;
+	const char *url = host->option_str(c->in, "redis");
+	int64_t timeout_us = host->option_int(c->in, "redis_timeout");
+	struct place at;
+	c->prefix = host->option_str(c->in, "redis_prefix");
+	c->ttl_s = host->option_int(c->in, "redis_ttl") / SECOND_US;
+	if (!*url)
+		return 0;
+	const char *why = place_read(url, &at);
+	if (why)
+		return host->fail(c->in, "`redis` %s", why);
+	if (timeout_us < TIMEOUT_LEAST_US || timeout_us > TIMEOUT_MOST_US)
+		return host->fail(c->in, "`redis_timeout` must be from 1ms to 1s: an asker may wait for it");
+	if (c->ttl_s < 1)
+		return host->fail(c->in, "`redis_ttl` must be at least 1s; leave `redis` out instead");
+	if (strlen(c->prefix) > PREFIX_MOST)
+		return host->fail(c->in, "`redis_prefix` must be at most %d bytes", PREFIX_MOST);
+	c->redis = redis_open(&at, timeout_us);
+	return c->redis ? 0 : -ENOMEM;
 }
 
 static int cache_open(const struct tally_host *host, struct tally_instance *in, void **self)
@@ -257,12 +261,18 @@ static int cache_open(const struct tally_host *host, struct tally_instance *in, 
 	struct cache *c = calloc(1, sizeof *c);
 	if (!c)
 		return -ENOMEM;
-	*c = (struct cache){ .host = host, .in = in, .fresh_us = host->option_int(in, "fresh") };
-	c->store = store_open((size_t)memory);
+	*c = (struct cache){ .host = host,
+		.in = in,
+		.fresh_us = host->option_int(in, "fresh"),
+		.stale_us = host->option_int(in, "stale"),
+		.negative_us = host->option_int(in, "negative") };
+	int rc = open_redis(c);
+	c->store = rc ? NULL : store_open((size_t)memory);
 	if (!c->store) {
 		cache_close(c);
-		return -ENOMEM;
+		return rc ? rc : -ENOMEM;
 	}
+	share_tend(c);
 	*self = c;
 	return 0;
 }
@@ -270,13 +280,21 @@ static int cache_open(const struct tally_host *host, struct tally_instance *in, 
 static const struct tally_option options[] = {
 	{ "memory", TALLY_OPT_SIZE, 0, "64MiB", "most memory for answers; one may take an eighth of it" },
 	{ "fresh", TALLY_OPT_TIME, 0, "0s", "an answer this young is given without asking the store for its version" },
+	{ "stale", TALLY_OPT_TIME, 0, "0s",
+		"while an answer is made anew, others get the old one if it was true this long ago, marked" },
+	{ "negative", TALLY_OPT_TIME, 0, "1s", "how long a refusal (422) is given again; an empty answer is kept" },
+	{ "redis", TALLY_OPT_STRING, 0, "",
+		"redis://[user:password@]host[:port][/db] or unix:/path; nodes share answers there" },
+	{ "redis_timeout", TALLY_OPT_TIME, 0, "50ms", "longest wait of an asker for that Redis" },
+	{ "redis_ttl", TALLY_OPT_TIME, 0, "1h", "how long it keeps an answer" },
+	{ "redis_prefix", TALLY_OPT_STRING, 0, "tally:cache:", "of its keys" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
 const struct tally_plugin tally_plugin = {
 	TALLY_PLUGIN_HEAD,
 	"cache",
-	"0.1.0",
+	"0.2.0",
 	"keeps statistics answers as long as the data behind them is the same",
 	options,
 	.open = cache_open,

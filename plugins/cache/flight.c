@@ -65,6 +65,16 @@ void flight_leave(struct flights *fs, uint64_t request)
 			}
 }
 
+uint64_t *flight_dismiss(struct flights *fs, struct flight *f, size_t *n)
+{
+	uint64_t *all = f->waiting;
+	*n = f->nwaiting;
+	fs->waiting -= f->nwaiting;
+	f->waiting = NULL;
+	f->nwaiting = f->cap = 0;
+	return all;
+}
+
 bool flight_promote(struct flights *fs, struct flight *f)
 {
 	if (f->nwaiting == 0)
@@ -86,5 +96,6 @@ void flight_end(struct flights *fs, struct flight *f)
 void flight_free(struct flight *f)
 {
 	free(f->waiting);
+	free(f->found);
 	free(f);
 }

@@ -11,16 +11,23 @@ struct flight {
 	uint64_t hash;
 	struct tally_str key; /* own copy */
 	uint64_t leader;      /* request id; 0 = gone while its version was checked */
-	bool checking;        /* a job asks for the version; the flight lives at least until its done() */
+	bool checking;        /* a job looks whether it is known; the flight lives at least until its done() */
+	bool refreshing;      /* what was known is no longer true: the planner is at work */
+	int64_t began_us;
 	uint64_t *waiting;
 	size_t nwaiting, cap;
 	struct flight *next;
 
 	/* the job's, while checking */
 	struct cache *cache;
-	uint64_t asked_for; /* request id: the leader when it began */
-	uint64_t version;
+	uint64_t asked_for;     /* request id: the leader when it began */
+	bool has_entry, shared; /* there is an entry in memory; the shared level is asked */
+	uint64_t entry_version;
+	uint64_t version; /* of the data, if rc is 0 */
 	int rc;
+	char *found; /* bytes from the shared level that answer is in; NULL = nothing usable there */
+	struct tally_answer answer;
+	int64_t made_us;
 };
 
 struct flights { /* zeroed = none */
@@ -38,6 +45,8 @@ struct flight *flight_begin(struct flights *fs, uint64_t hash, struct tally_str 
 bool flight_join(struct flights *fs, struct flight *f, uint64_t request);
 /* A held request has ended otherwise. */
 void flight_leave(struct flights *fs, uint64_t request);
+/* Nobody waits any more; the caller answers those that did. free(). NULL = nobody did. */
+uint64_t *flight_dismiss(struct flights *fs, struct flight *f, size_t *n);
 /* The first of the waiting takes the lead; false = there is none. */
 bool flight_promote(struct flights *fs, struct flight *f);
 

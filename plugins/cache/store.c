@@ -12,6 +12,7 @@ struct store {
 	struct kept *buckets[BUCKETS];
 	struct kept *newest, *oldest;
 	size_t bytes, max_bytes;
+	struct store_sums sums;
 };
 
 static struct kept **place_of(struct store *st, uint64_t hash, struct tally_str key)
@@ -43,6 +44,7 @@ static void drop(struct store *st, struct kept **at)
 	*at = k->chain;
 	unlink_use(st, k);
 	st->bytes -= k->bytes;
+	st->sums.bytes_out += (int64_t)k->bytes;
 	free(k);
 }
 
@@ -75,12 +77,16 @@ struct kept *store_put(struct store *st, uint64_t hash, struct tally_str key, co
 	struct kept *k = bytes <= st->max_bytes / SHARE ? malloc(bytes) : NULL;
 	if (!k)
 		return NULL;
-	while (st->bytes + bytes > st->max_bytes)
+	while (st->bytes + bytes > st->max_bytes) {
 		drop(st, place_of(st, st->oldest->hash, st->oldest->key));
+		st->sums.evicted++;
+	}
 	char *rest = (char *)(k + 1);
 	*k = (struct kept){ .hash = hash,
 		.version = an->version,
 		.made_us = made_us,
+		.true_us = made_us,
+		.expires_us = INT64_MAX,
 		.status = an->status,
 		.key = pack(&rest, key),
 		.type = pack(&rest, an->type),
@@ -91,12 +97,13 @@ struct kept *store_put(struct store *st, uint64_t hash, struct tally_str key, co
 	*at = k;
 	link_newest(st, k);
 	st->bytes += bytes;
+	st->sums.bytes_in += (int64_t)bytes;
 	return k;
 }
 
-size_t store_bytes(const struct store *st)
+struct store_sums store_sums(const struct store *st)
 {
-	return st->bytes;
+	return st->sums;
 }
 
 struct store *store_open(size_t max_bytes)

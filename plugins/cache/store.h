@@ -8,6 +8,8 @@
 struct kept { /* one answer; everything in one allocation */
 	uint64_t hash, version;
 	int64_t made_us;
+	int64_t true_us;    /* when it was last known to be what the store would answer */
+	int64_t expires_us; /* INT64_MAX = only its version ends it */
 	int32_t status;
 	uint32_t reserved;
 	struct tally_str key, type, etag, body;
@@ -30,6 +32,10 @@ struct kept *store_get(struct store *st, uint64_t hash, struct tally_str key);
 struct kept *store_put(struct store *st, uint64_t hash, struct tally_str key, const struct tally_answer *an,
 	struct tally_str body, int64_t made_us);
 
-size_t store_bytes(const struct store *st);
+struct store_sums {                  /* since it was opened */
+	int64_t bytes_in, bytes_out; /* their difference is in use */
+	int64_t evicted;             /* answers that went because there was no room */
+};
+struct store_sums store_sums(const struct store *st);
 
 #endif

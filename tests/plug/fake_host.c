@@ -78,7 +78,7 @@ static void f_count(const struct tally_instance *in, const char *name, int64_t b
 	struct fake *f = fake_of(in);
 	size_t i = 0;
 	while (f->counts[i].name[0] && strcmp(f->counts[i].name, name) != 0)
-		MUST(++i < 16);
+		MUST(++i < FAKE_COUNTS);
 	snprintf(f->counts[i].name, sizeof f->counts[i].name, "%s", name);
 	f->counts[i].n += by;
 }
@@ -414,7 +414,7 @@ const struct fake_row *fake_find(const struct fake *f, const char *key)
 
 int64_t fake_counted(const struct fake *f, const char *name)
 {
-	for (size_t i = 0; i < 16; i++)
+	for (size_t i = 0; i < FAKE_COUNTS; i++)
 		if (strcmp(f->counts[i].name, name) == 0)
 			return f->counts[i].n;
 	return 0;

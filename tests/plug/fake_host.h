@@ -12,6 +12,7 @@
 #include "base/arena.h"
 
 #define FAKE_HELD 64
+#define FAKE_COUNTS 32
 
 struct fake_option {
 	const char *name;
@@ -67,7 +68,7 @@ struct fake { /* set by the test */
 	unsigned logs;
 	struct fake_row *rows;
 	size_t nrows, rows_cap;
-	struct fake_count counts[16];
+	struct fake_count counts[FAKE_COUNTS];
 	struct fake_job jobs[FAKE_HELD];
 	size_t njobs;
 	unsigned answers, resumes;

@@ -19,8 +19,12 @@ tests_plug_test_degrade_SOURCES = tests/plug/test_degrade.c $(fake_host)
 EXTRA_tests_plug_test_degrade_DEPENDENCIES = plugins/degrade.la
 
 check_PROGRAMS += tests/plug/test_cache
-tests_plug_test_cache_SOURCES = tests/plug/test_cache.c $(fake_host)
+cache_desk = tests/plug/cache_desk.c tests/plug/cache_desk.h $(fake_host)
+tests_plug_test_cache_SOURCES = tests/plug/test_cache.c $(cache_desk)
 EXTRA_tests_plug_test_cache_DEPENDENCIES = plugins/cache.la
+check_PROGRAMS += tests/plug/test_cache_redis
+tests_plug_test_cache_redis_SOURCES = tests/plug/test_cache_redis.c $(cache_desk)
+EXTRA_tests_plug_test_cache_redis_DEPENDENCIES = plugins/cache.la
 sink_store_sources = tests/plug/sink_store.h tests/plug/sink_store_tests.h tests/plug/sink_shop.c \
 	tests/plug/sink_store.c tests/plug/sink_store_kill.c tests/plug/sink_store_read.c tests/plug/sink_store_write.c
 

@@ -1,117 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plugins/cache with a desk of a few lines: a planner that counts how often it was asked. */
+/* plugins/cache, its memory: one planner for many askers, versions, bounds. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
-#include "fake_host.h"
-#include "unit.h"
-
-#define HELD 1100
-#define BODY "{\"results\":[[\"\\\"cache\\\":\\\"miss\\\"\"]],\"meta\":{\"cache\":\"miss\",\"ms\":6}}"
-#define BODY_HIT "{\"results\":[[\"\\\"cache\\\":\\\"miss\\\"\"]],\"meta\":{\"cache\":\"hit\",\"ms\":6}}"
-
-/* The desk: requests by id, what became of them, and the planner behind. */
-static struct desk {
-	struct fake f;
-	struct tally_request rq[HELD];
-	int verdict[HELD];
-	int32_t status[HELD]; /* 0 = no answer yet */
-	char cache[HELD][8];  /* "hit", "miss" or "" as the body says */
-	uint64_t version;     /* of the data */
-	uint64_t error_version;
-	int version_rc;
-	int32_t planner_status;
-	bool planner_waits; /* answers only when told to */
-	uint64_t planner_has;
-	unsigned planned, versions_asked;
-	const char *body;
-} d;
-
-static void tell(uint64_t id, const struct tally_answer *an)
-{
-	d.status[id] = an->status;
-	d.cache[id][0] = 0;
-	if (an->body.len && memmem(an->body.ptr, an->body.len, "\"cache\":\"hit\"", 13))
-		strcpy(d.cache[id], "hit");
-	else if (an->body.len && memmem(an->body.ptr, an->body.len, "\"cache\":\"miss\"", 14))
-		strcpy(d.cache[id], "miss");
-	d.f.plugin->answered(d.f.self, &d.rq[id], an);
-}
-
-static void planner_answers(uint64_t id)
-{
-	struct tally_answer an = { .status = d.planner_status,
-		.fresh = 1,
-		.type = STR("application/json"),
-		.body = str_of(d.body),
-		.version = d.planner_status == 200 || d.planner_status == 304 ? d.version : d.error_version,
-		.etag = STR("W/\"1\"") };
-	if (d.planner_status == 304)
-		an.body = STR("");
-	d.planner_has = 0;
-	tell(id, &an);
-}
-
-static void plan(uint64_t id)
-{
-	d.planned++;
-	d.planner_has = id;
-	if (!d.planner_waits)
-		planner_answers(id);
-}
-
-static int ask_version(uint64_t request, uint64_t *version)
-{
-	(void)request;
-	d.versions_asked++;
-	*version = d.version;
-	return d.version_rc;
-}
-
-static void on_answer(void *arg, uint64_t request, const struct tally_answer *an)
-{
-	(void)arg;
-	tell(request, an);
-}
-
-static void on_resume(void *arg, uint64_t request)
-{
-	(void)arg;
-	plan(request);
-}
-
-static int ask(uint64_t id, const char *key, const char *accept, int64_t now_us)
-{
-	d.rq[id] = (struct tally_request){
-		.id = id, .key = str_of(key), .accept = str_of(accept), .is_query = 1, .received_us = now_us
-	};
-	d.status[id] = 0;
-	d.verdict[id] = d.f.plugin->request(d.f.self, &d.rq[id]);
-	if (d.verdict[id] == TALLY_PASS)
-		plan(id);
-	return d.verdict[id];
-}
-
-static void open_cache(int64_t memory, int64_t fresh_us)
-{
-	static struct fake_option options[3];
-	options[0] = (struct fake_option){ .name = "memory", .i = memory };
-	options[1] = (struct fake_option){ .name = "fresh", .i = fresh_us };
-	memset(&d, 0, sizeof d);
-	fake_load(&d.f, "cache");
-	d.f.options = options;
-	d.f.station = TALLY_DESK;
-	d.f.version = ask_version;
-	d.f.on_answer = on_answer;
-	d.f.on_resume = on_resume;
-	d.version = 7;
-	d.planner_status = 200;
-	d.body = BODY;
-	assert_int_equal(fake_open(&d.f), 0);
-}
+#include "cache_desk.h"
 
 static void the_second_answer_comes_from_memory(void **state)
 {
@@ -162,7 +56,7 @@ static void new_data_makes_a_new_answer(void **state)
 	fake_work(&d.f);
 	assert_string_equal(d.cache[2], "miss");
 	assert_int_equal(d.planned, 2);
-	assert_int_equal(fake_counted(&d.f, "stale"), 1);
+	assert_int_equal(fake_counted(&d.f, "changed"), 1);
 	ask(3, "q", "json", 2);
 	fake_work(&d.f);
 	assert_string_equal(d.cache[3], "hit");
@@ -233,6 +127,7 @@ static void equal_questions_wait_for_one_answer(void **state)
 	for (uint64_t id = 2; id < 1002; id++)
 		assert_string_equal(d.cache[id], "hit");
 	assert_int_equal(d.planned, 2);
+	assert_int_equal(fake_counted(&d.f, "shared"), 1000);
 	/* there is room again */
 	assert_int_equal(ask(1003, "r", "json", 0), TALLY_PASS);
 	assert_int_equal(ask(1004, "r", "json", 0), TALLY_HOLD);
@@ -357,6 +252,9 @@ static void memory_is_bounded_and_the_oldest_use_goes_first(void **state)
 	assert_int_equal(ask(24, "huge", "json", 1), TALLY_PASS);
 	assert_int_equal(ask(25, "huge", "json", 1), TALLY_PASS);
 	assert_int_equal(fake_counted(&d.f, "too_large"), 2);
+	assert_int_equal(fake_counted(&d.f, "evicted"), 2); /* for k10, and for k1 again */
+	int64_t in_use = fake_counted(&d.f, "bytes_in") - fake_counted(&d.f, "bytes_out");
+	assert_in_range(in_use, 10 * BIG, 1 << 20);
 	assert_int_equal(ask(26, "k0", "json", 1), TALLY_HOLD);
 	fake_work(&d.f);
 	fake_close(&d.f);
@@ -367,14 +265,143 @@ static void memory_is_bounded_and_the_oldest_use_goes_first(void **state)
 static void too_little_memory_is_refused(void **state)
 {
 	(void)state;
-	struct fake f;
-	static const struct fake_option options[] = { { .name = "memory", .i = 1000 }, { .name = "fresh" },
-		{ .name = NULL } };
-	fake_load(&f, "cache");
-	f.options = options;
-	assert_int_equal(fake_open(&f), -EINVAL);
-	assert_non_null(strstr(f.said, "memory"));
-	fake_close(&f);
+	assert_int_equal(cache_try(1000, 0), -EINVAL);
+	assert_non_null(strstr(d.f.said, "memory"));
+	fake_close(&d.f);
+}
+
+static int no_options(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ 0 });
+	return 0;
+}
+
+/* ---- stale ---- */
+
+static void while_it_is_made_anew_others_get_the_old_one(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .stale_us = 5 * SECOND });
+	open_cache(1 << 20, 0);
+	ask(1, "q", "json", 0);
+	d.version = 8;
+	d.planner_waits = true;
+	assert_int_equal(ask(2, "q", "json", 1 * SECOND), TALLY_HOLD);
+	assert_int_equal(ask(3, "q", "json", 1 * SECOND), TALLY_HOLD); /* it may still be true */
+	fake_work(&d.f);
+	assert_int_equal(d.status[2], 0); /* the one who asked first gets the new one */
+	assert_string_equal(d.cache[3], "stale");
+	assert_int_equal(ask(4, "q", "json", 4 * SECOND), TALLY_ANSWERED);
+	assert_string_equal(d.cache[4], "stale");
+	/* and it says how old it is: complete through 0 - 0.25 s, asked at 4 s */
+	assert_non_null(memmem(d.f.last.body.ptr, d.f.last.body.len, "\"lag_seconds\":4.25,", 19));
+	assert_int_equal(ask(5, "q", "json", 5 * SECOND), TALLY_HOLD); /* too long ago */
+	assert_int_equal(fake_counted(&d.f, "stale"), 2);
+	assert_int_equal(d.planned, 2);
+	planner_answers(2);
+	assert_string_equal(d.cache[2], "miss");
+	assert_string_equal(d.cache[5], "hit");
+	assert_int_equal(d.f.last.version, 8);
+	/* the new one is nobody's old one: unchanged, it is a hit */
+	assert_int_equal(ask(6, "q", "json", 6 * SECOND), TALLY_HOLD);
+	fake_work(&d.f);
+	assert_string_equal(d.cache[6], "hit");
+	fake_close(&d.f);
+}
+
+static void an_answer_that_was_checked_is_stale_from_then_on(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .stale_us = 5 * SECOND });
+	open_cache(1 << 20, 0);
+	ask(1, "q", "json", 0);
+	ask(2, "q", "json", 10 * SECOND);
+	fake_work(&d.f);
+	assert_string_equal(d.cache[2], "hit");
+	d.version = 8;
+	d.planner_waits = true;
+	ask(3, "q", "json", 11 * SECOND);
+	fake_work(&d.f);
+	assert_int_equal(ask(4, "q", "json", 12 * SECOND), TALLY_ANSWERED);
+	assert_string_equal(d.cache[4], "stale");
+	fake_close(&d.f);
+}
+
+static void what_cannot_say_that_it_is_stale_is_not_given(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .stale_us = 5 * SECOND });
+	open_cache(1 << 20, 0);
+	d.body = "events\r\n2\r\n";
+	ask(1, "q", "csv", 0);
+	d.version = 8;
+	d.planner_waits = true;
+	ask(2, "q", "csv", 1);
+	fake_work(&d.f);
+	assert_int_equal(ask(3, "q", "csv", 2), TALLY_HOLD);
+	planner_answers(2);
+	assert_int_equal(d.status[3], 200);
+	fake_close(&d.f);
+}
+
+static void the_leader_has_gone_and_the_next_one_leads(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .stale_us = 5 * SECOND });
+	open_cache(1 << 20, 0);
+	ask(1, "q", "json", 0);
+	d.version = 8;
+	d.planner_waits = true;
+	ask(2, "q", "json", 1);
+	ask(3, "q", "json", 1);
+	ask(4, "q", "json", 1);
+	const struct tally_answer gone = { .status = 503 };
+	tell(2, &gone);
+	fake_work(&d.f);
+	assert_int_equal(d.planner_has, 3);
+	assert_string_equal(d.cache[4], "stale");
+	planner_answers(3);
+	assert_string_equal(d.cache[3], "miss");
+	fake_close(&d.f);
+}
+
+/* ---- refusals and empty answers ---- */
+
+static void a_refusal_is_given_again_for_a_while(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .negative_us = SECOND });
+	open_cache(1 << 20, 0);
+	d.planner_status = 422;
+	ask(1, "q", "json", 0);
+	assert_int_equal(ask(2, "q", "json", SECOND - 1), TALLY_ANSWERED);
+	assert_int_equal(d.status[2], 422);
+	assert_int_equal(d.planned, 1);
+	assert_int_equal(fake_counted(&d.f, "negative"), 1);
+	assert_int_equal(ask(3, "q", "json", SECOND), TALLY_PASS);
+	d.planner_status = 503; /* the store is away: that may be over at once */
+	ask(4, "r", "json", 0);
+	assert_int_equal(ask(5, "r", "json", 0), TALLY_PASS);
+	fake_close(&d.f);
+}
+
+static void an_empty_answer_stays_for_a_while(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .negative_us = SECOND });
+	open_cache(1 << 20, 0);
+	d.body = "{\"results\":[],\"meta\":{\"cache\":\"miss\"}}";
+	ask(1, "q", "json", 0);
+	assert_int_equal(ask(2, "q", "json", 1), TALLY_HOLD);
+	fake_work(&d.f);
+	assert_string_equal(d.cache[2], "hit");
+	d.version = 8; /* it is not empty any more */
+	ask(3, "q", "json", 2);
+	fake_work(&d.f);
+	assert_string_equal(d.cache[3], "miss");
+	assert_int_equal(ask(4, "q", "json", SECOND + 2), TALLY_PASS);
+	fake_close(&d.f);
 }
 
 int main(void)
@@ -393,6 +420,12 @@ int main(void)
 		cmocka_unit_test(an_instance_closed_with_held_requests_frees_them),
 		cmocka_unit_test(memory_is_bounded_and_the_oldest_use_goes_first),
 		cmocka_unit_test(too_little_memory_is_refused),
+		cmocka_unit_test_setup(while_it_is_made_anew_others_get_the_old_one, no_options),
+		cmocka_unit_test_setup(an_answer_that_was_checked_is_stale_from_then_on, no_options),
+		cmocka_unit_test_setup(what_cannot_say_that_it_is_stale_is_not_given, no_options),
+		cmocka_unit_test_setup(the_leader_has_gone_and_the_next_one_leads, no_options),
+		cmocka_unit_test_setup(a_refusal_is_given_again_for_a_while, no_options),
+		cmocka_unit_test_setup(an_empty_answer_stays_for_a_while, no_options),
 	};
 	return RUN_TESTS("cache", tests);
 }
