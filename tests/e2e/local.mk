@@ -10,6 +10,7 @@ EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/or
 	tests/e2e/visits.py tests/e2e/rollups.py
 
 dist_check_SCRIPTS += \
+	tests/e2e/cache.py \
 	tests/e2e/docs_query.py \
 	tests/e2e/faults.py \
 	tests/e2e/funnels_mariadb.py \
