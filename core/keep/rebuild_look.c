@@ -5,6 +5,8 @@
 
 #include "keep/rebuild_inner.h"
 
+#define MARGIN_US (INT64_C(3600) * 1000000) /* raw events that retention may delete while they are read */
+
 /* ---- nodes ---- */
 
 static struct rebuild_node *node_of(struct rebuild *rb, int64_t number)
@@ -87,6 +89,23 @@ static int take_number(void *arg, const struct tally_cell *c)
 	return 0;
 }
 
+/* Retention goes on meanwhile. */
+static int none_deleted(struct rebuild *rb)
+{
+	static const uint32_t type = TALLY_T_INT;
+	int64_t sum = 0;
+	if (!rb->twin.name)
+		return 0;
+	int rc = rebuild_ask(rb,
+		arena_printf(&rb->page, "SELECT `horizon` FROM `%stally_meta` WHERE `name` = '" META_EVENTS "'",
+			rb->opt->prefix),
+		&type, 1, take_number, &sum);
+	if (rc == 0 && sum != 0 && sum > rb->from_us)
+		return rebuild_fail(rb, -EINVAL,
+			"raw events it was to read were deleted meanwhile (retention.events): rebuild again with a later --from");
+	return rc;
+}
+
 int rebuild_all_there(struct rebuild *rb)
 {
 	static const uint32_t type = TALLY_T_INT;
@@ -99,7 +118,7 @@ int rebuild_all_there(struct rebuild *rb)
 			"%lld events have no raw rows, since they were thinned out under load: rows made from raw events would "
 			"be short",
 			(long long)thinned);
-	return rc;
+	return rc == 0 ? none_deleted(rb) : rc;
 }
 
 /* ---- the rollup and the range ---- */
@@ -144,7 +163,8 @@ static int choose_range(struct rebuild *rb)
 	if (from != INT64_MIN && from < rb->raw_horizon_us)
 		return rebuild_fail(rb, -EINVAL, "raw events are there since %s only; --from that or later",
 			when(rb, rb->raw_horizon_us));
-	from = from > rb->raw_horizon_us ? from : rb->raw_horizon_us;
+	if (from == INT64_MIN && rb->raw_horizon_us != INT64_MIN)
+		from = rb->raw_horizon_us + MARGIN_US;
 	if (from >= to)
 		return rebuild_fail(rb, -EINVAL, "--from must be before --to");
 	if (to != INT64_MAX && to < old)

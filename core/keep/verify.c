@@ -130,6 +130,8 @@ int64_t verify_horizon_of(const struct verify *v, const struct schema_rollup *r,
 	int64_t h = v->meta.rollup_horizon_us[r - v->opt->schema->rollups];
 	if (v->meta.grain_horizon_us[g] > h)
 		h = v->meta.grain_horizon_us[g];
+	if (v->meta.events_horizon_us > h)
+		h = v->meta.events_horizon_us; /* before it there is nothing to compare with */
 	if (h == INT64_MIN || h == INT64_MAX)
 		return h;
 	const struct zone *z = g <= TALLY_QUARTER ? zone_utc() : zone_of(v, site);
@@ -225,7 +227,8 @@ static void take_counts(struct verify *v, int64_t node, struct tally_str site, i
 {
 	struct verify_cell *c = verify_cell_of(v, &v->total, node, site, 0, true);
 	c->seen = 1;
-	say_counts(v, "ledger", node, site, "stored", stored, c->counts[VS_EVENTS]);
+	if (v->meta.events_horizon_us == INT64_MIN || stored < c->counts[VS_EVENTS])
+		say_counts(v, "ledger", node, site, "stored", stored, c->counts[VS_EVENTS]);
 	say_counts(v, "ledger", node, site, "dead", dead, (int64_t)c->size);
 }
 

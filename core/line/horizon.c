@@ -6,7 +6,9 @@
 #include "base/memory.h"
 #include "line/internal.h"
 
-#define STEP_US (3600 * (int64_t)1000000) /* a retention horizon moves in steps of this */
+#define STEP_US (3600 * (int64_t)1000000)      /* a retention horizon moves in steps of this */
+#define EVENTS_STEP_US (60 * (int64_t)1000000) /* that of raw events, which are many: few at a time */
+#define EVENTS TALLY_GRAINS
 
 static const enum zone_unit grain_units[TALLY_GRAINS] = { ZONE_MINUTE, ZONE_QUARTER, ZONE_DAY, ZONE_MONTH };
 static const char *const grain_names[TALLY_GRAINS] = { "minute", "quarter", "day", "month" };
@@ -47,11 +49,11 @@ static int64_t retention_of(const struct conf *c, enum tally_grain g)
 	return kept[g];
 }
 
-static void add_meta_row(struct line *l, struct batch *b, enum tally_grain g, int64_t horizon)
+static void add_meta_row(struct line *l, struct batch *b, const char *name, int64_t horizon)
 {
 	struct row_list *list = &b->lists[SCHEMA_META];
 	struct tally_cell *row = arena_zalloc(&b->arena, list->table->ncolumns * sizeof *row);
-	const char *name = arena_printf(&b->arena, "horizon/%s", grain_names[g]);
+	(void)l;
 	if (list->n == list->cap) {
 		list->cap += 16;
 		list->rows = memory_grow(list->rows, list->cap * sizeof *list->rows);
@@ -61,14 +63,34 @@ static void add_meta_row(struct line *l, struct batch *b, enum tally_grain g, in
 	row[0] = (struct tally_cell){ .v.ptr = name, .len = (uint32_t)strlen(name) };
 	row[1] = (struct tally_cell){ .v.ptr = "", .len = 0 };
 	row[2] = (struct tally_cell){ .v.i = horizon };
-	for (size_t i = 0; i < l->opt.schema->nrollups && b->ntrim < sizeof b->trim / sizeof *b->trim; i++)
-		b->trim[b->ntrim++] = (struct tally_trim){ &l->opt.schema->rollups[i].table, g, horizon };
+}
+
+static void add_trim(struct batch *b, const struct tally_table *t, int64_t grain, int64_t horizon)
+{
+	if (b->ntrim < sizeof b->trim / sizeof *b->trim)
+		b->trim[b->ntrim++] = (struct tally_trim){ t, grain, horizon };
+}
+
+/* Raw events: rollups, questions and rebuilds look at horizon/events. */
+static void move_events(struct line *l, struct batch *b)
+{
+	int64_t kept = l->opt.conf->retention.events_us, stored = l->meta->events_horizon_us;
+	if (kept == INT64_MAX || l->clock_us <= kept)
+		return;
+	int64_t h = (l->clock_us - kept) / EVENTS_STEP_US * EVENTS_STEP_US;
+	if (h <= stored || h <= l->moved_horizon_us[EVENTS])
+		return;
+	add_meta_row(l, b, META_EVENTS, h);
+	add_trim(b, &l->opt.schema->fixed[SCHEMA_EVENT], 0, h);
+	l->moved_horizon_us[EVENTS] = h;
 }
 
 /* The horizon moves in the transaction that deletes what lies before it. Rows between the old and the new one that this
  * very batch still brings are trimmed with it. */
 void horizon_move(struct line *l, struct batch *b)
 {
+	if (ship_sink(l->ship)->is_store)
+		move_events(l, b);
 	for (int g = 0; g < TALLY_GRAINS; g++) {
 		int64_t kept = retention_of(l->opt.conf, g);
 		if (kept == INT64_MAX || l->clock_us <= kept)
@@ -76,7 +98,9 @@ void horizon_move(struct line *l, struct batch *b)
 		int64_t h = (l->clock_us - kept) / STEP_US * STEP_US;
 		if (h <= grain_horizon(l, g))
 			continue;
-		add_meta_row(l, b, g, h);
+		add_meta_row(l, b, arena_printf(&b->arena, "horizon/%s", grain_names[g]), h);
+		for (size_t i = 0; i < l->opt.schema->nrollups; i++)
+			add_trim(b, &l->opt.schema->rollups[i].table, g, h);
 		l->moved_horizon_us[g] = h;
 	}
 }

@@ -48,7 +48,7 @@ struct batch {
 	struct row_list *lists; /* one a table of the schema, in its order */
 	struct table terms;     /* site -> struct site_terms */
 	struct table days;      /* site and UTC day -> row of tally_revision */
-	struct tally_trim trim[TALLY_GRAINS * 64];
+	struct tally_trim trim[TALLY_GRAINS * 64 + 1];
 	size_t ntrim;
 	struct row_list gone;        /* letters that leave tally_dead */
 	struct line_letters letters; /* lsn != 0: the batch is what a LETTERS record asks for, and nothing else */
@@ -93,8 +93,9 @@ struct line {
 	uint64_t cursor;
 	int64_t clock_us; /* the log's: time of the last record read */
 	int64_t ticked_us;
-	const struct meta *meta;                /* the ship's; until its next REWIND report */
-	int64_t moved_horizon_us[TALLY_GRAINS]; /* what batches since then have moved the grain horizons to */
+	const struct meta *meta; /* the ship's; until its next REWIND report */
+	int64_t moved_horizon_us[TALLY_GRAINS +
+				 1]; /* what batches since then have moved the grains' and the events' to */
 	struct batch batches[2];
 	struct batch *filling, *flying; /* flying NULL: the ship is idle */
 	struct spool_record held;       /* read and not staged: a LETTERS record that waits for empty hands */

@@ -78,7 +78,7 @@ void place_lost(struct line *l, const char *why, int64_t again_us)
 void place_keep_meta(struct line *l, const struct meta *m)
 {
 	l->meta = m;
-	for (int g = 0; g < TALLY_GRAINS; g++)
+	for (int g = 0; g <= TALLY_GRAINS; g++)
 		l->moved_horizon_us[g] = INT64_MIN;
 }
 

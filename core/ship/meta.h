@@ -39,6 +39,7 @@ struct schema_rollup;
 struct meta {
 	uint8_t hash_key[16];
 	int64_t grain_horizon_us[TALLY_GRAINS]; /* INT64_MIN = none */
+	int64_t events_horizon_us;              /* raw events before it may be gone; INT64_MIN = none are */
 	int64_t visits_horizon_us;              /* INT64_MAX = none are given */
 	const int64_t *rollup_horizon_us;       /* by rollup id */
 	const char *const *rollup_table;        /* without the prefix; NULL = all as in the schema */

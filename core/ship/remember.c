@@ -171,6 +171,7 @@ void remember_resolve(struct remember *m, const struct schema *s, bool reading, 
 	out->rollup_table = tables;
 	out->rollup_short_of = short_of;
 	out->nrollups = s->nrollups;
+	out->events_horizon_us = remember_horizon(m, META_EVENTS, INT64_MIN);
 	out->visits_horizon_us = remember_horizon(m, META_VISITS, INT64_MAX);
 	out->epoch = remember_horizon(m, META_EPOCH, 0);
 }
