@@ -289,7 +289,7 @@ static struct found begin_one(struct line *l, size_t i, struct tally_position po
 		return f;
 	f.from = f.any ? 0 : pos.lsn;
 	(void)!plug_load(l->chain, i, f.from, NULL, 0);
-	if (f.any)
+	if (f.any && pos.lsn) /* else nothing was before */
 		log_error("line",
 			"%s: no snapshot of plugin %s can be used; its state is made from the oldest record kept, and lacks "
 			"what was before",
