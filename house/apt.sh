@@ -5,7 +5,7 @@
 
 build_packages='gcc libc6-dev make autoconf automake libtool pkg-config|pkgconf libuv1-dev libhiredis-dev
 	libmariadb-dev uuid-dev libsqlite3-dev libyaml-dev zlib1g-dev libzstd-dev libxxhash-dev libjansson-dev
-	libcurl4-openssl-dev|libcurl4-gnutls-dev curl tzdata'
+	libcurl4-openssl-dev|libcurl4-gnutls-dev libmaxminddb-dev curl tzdata'
 test_packages='g++ libcmocka-dev mariadb-server mariadb-client redis-server redis-tools sqlite3 jq zstd xz-utils
 	prometheus clang-format-14 python3 procps util-linux'
 

@@ -31,6 +31,7 @@ struct conf_site {
 	const char *const *origins; /* NULL-terminated; "*" = any */
 	int64_t past_us, future_us; /* INT64_MAX = any */
 	const char *visitor_salt;   /* "day" */
+	bool honors_privacy;        /* privacy: honor */
 	const char *place;
 };
 

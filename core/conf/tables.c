@@ -18,6 +18,7 @@ static const char *const acks[] = { "written", "durable", "stored", NULL };
 static const char *const levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const formats[] = { "kv", "json", NULL };
 static const char *const salts[] = { "day", NULL };
+static const char *const privacies[] = { "ignore", "honor", NULL };
 static const char *const source_kinds[] = { "redis", NULL };
 static const char *const full[] = { "refuse", "skip", NULL };
 static const char *const from[] = { "oldest", NULL };
@@ -115,6 +116,10 @@ static const struct conf_row site_rows[] = {
 	{ "visitor_salt", &conf_kind_word, CONF_AT(struct conf_site, visitor_salt), .fallback = "day", .words = salts,
 		.help = "how long the secret lives that anonymous visitors are hashed with" },
 	{ "time_window", &conf_kind_group, .table = &window_table, .help = "events outside it are rejected" },
+	{ "privacy", &conf_kind_word, CONF_AT(struct conf_site, honors_privacy), .fallback = "honor",
+		.words = privacies,
+		.help = "what a browser's DNT or Sec-GPC does: honor = no visitor is made, nothing finer than country and "
+			"class of device is kept; or ignore" },
 };
 static const struct conf_table site_table = { CONF_ROWS(site_rows), .bytes = sizeof(struct conf_site), .max = 10000,
 	.place_at = offsetof(struct conf_site, place), .inherit = "default" };

@@ -18,6 +18,7 @@ struct reject {
 struct ingest {
 	struct ledger_call call;
 	struct http_request *http;
+	struct client client;
 	struct ledger_item *items;
 	size_t *index; /* of each item in the body */
 	size_t nitems, items_cap;
@@ -54,6 +55,7 @@ static int take_event(void *arg, size_t index, struct tally_event *ev, const str
 {
 	struct ingest *in = arg;
 	if (ev) {
+		client_arrive(&in->client, ev);
 		add_item(in, index, ev);
 		return 0;
 	}
@@ -259,7 +261,8 @@ void ingest_post(struct lane *ln, struct http_request *rq)
 	in->http = rq;
 	in->want_ids = http_query_get(rq, "ids", &ids) && !str_eq(ids, STR("0"));
 	in->minimal = http_query_get(rq, "return", &form) && str_eq(form, STR("minimal"));
-	lane_event_context(ln, rq, &cx);
+	client_read(ln, rq, &in->client);
+	client_event_context(&in->client, &cx);
 	int rc = event_read_body(&cx, rq->arena, rq->body, take_event, in, &err);
 	if (rc) {
 		refuse_body(ln, rq, rc, &err);

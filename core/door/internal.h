@@ -3,6 +3,8 @@
 #ifndef DOOR_INTERNAL_H
 #define DOOR_INTERNAL_H
 
+#include <pthread.h>
+
 #include "door/lane.h"
 #include "event/event.h"
 
@@ -34,11 +36,37 @@ size_t cors_fields(struct lane *ln, const struct http_request *rq, struct http_f
 /* address.c: the client's address: the peer's, or what trusted proxies say. */
 struct tally_str address_of(const struct conf *c, const struct http_request *rq);
 
-/* visitor.c: 22 characters for the anonymous visitor behind address and user agent on this UTC day. The salt is drawn
- * anew every day and the old one overwritten; neither it nor the address is stored with the event. */
-struct tally_str visitor_of(struct lane *ln, struct http_request *rq);
+/* client.c: the sender of a request; lives as long as it does. */
+struct client {
+	struct lane *lane;
+	struct arena *arena;
+	bool asks;                /* DNT or Sec-GPC: not to be tracked */
+	struct tally_client seen; /* by the plugins; is_private is set for each event, since its site decides */
+};
+void client_read(struct lane *ln, struct http_request *rq, struct client *out);
 
 /* What event reading needs of a request. */
-void lane_event_context(struct lane *ln, struct http_request *rq, struct event_context *cx);
+void client_event_context(struct client *cl, struct event_context *cx);
+
+/* The plugins' turn: an event that has been read, before it is encoded. */
+void client_arrive(struct client *cl, struct tally_event *ev);
+
+/* client.c: the plugins at this door. A reload is taken between two requests, on the lane's thread. */
+struct door_plugs {
+	struct plug_chain *chain;
+	pthread_mutex_t lock;
+	struct plug_set *next; /* under lock, with next_conf */
+	const struct conf *next_conf;
+};
+struct door_plugs *lane_plugs(struct lane *ln);
+uv_loop_t *lane_loop(struct lane *ln);
+must_check int door_plugs_open(struct lane *ln, struct plug_set *set, const struct conf *conf, char why[512]);
+void door_plugs_give(struct lane *ln, struct plug_set *set, const struct conf *conf); /* [any thread] */
+void door_plugs_take(struct lane *ln);
+void door_plugs_close(struct lane *ln);
+
+/* visitor.c: 22 characters for the anonymous visitor behind address and user agent on this UTC day. The salt is drawn
+ * anew every day and the old one overwritten; neither it nor the address is stored with the event. */
+struct tally_str visitor_of(const struct client *cl);
 
 #endif

@@ -31,11 +31,22 @@ struct lane {
 	int64_t drain_us;
 	pthread_mutex_t stats_lock;
 	struct http_stats stats;
+	struct door_plugs plugs;
 };
 
 const struct conf *lane_conf(const struct lane *ln)
 {
 	return atomic_load(&ln->conf);
+}
+
+struct door_plugs *lane_plugs(struct lane *ln)
+{
+	return &ln->plugs;
+}
+
+uv_loop_t *lane_loop(struct lane *ln)
+{
+	return &ln->loop;
 }
 
 /* ---- jobs from other threads ---- */
@@ -88,6 +99,7 @@ static void on_wake(uv_async_t *h)
 {
 	struct lane *ln = h->data;
 	run_posted(ln);
+	door_plugs_take(ln);
 	if (atomic_load(&ln->stop) && !ln->closing) {
 		ln->closing = true;
 		http_server_close(ln->server, ln->drain_us, server_closed, ln);
@@ -189,27 +201,6 @@ static void handle(struct http_request *rq)
 	ln->opt.other(ln->opt.other_arg, ln, rq);
 }
 
-static const struct event_site *site_of(void *arg, struct tally_str name)
-{
-	static _Thread_local struct event_site site;
-	const struct conf_site *s = conf_site(arg, name);
-	site = (struct event_site){ s->past_us, s->future_us };
-	return &site;
-}
-
-void lane_event_context(struct lane *ln, struct http_request *rq, struct event_context *cx)
-{
-	const struct conf *c = lane_conf(ln);
-	*cx = (struct event_context){
-		.limits = { c->limits.event, (unsigned)c->limits.depth, c->limits.events },
-		.default_site = STR("default"),
-		.default_visitor = visitor_of(ln, rq),
-		.now_us = clock_wall_us(),
-		.site = site_of,
-		.site_arg = (void *)(uintptr_t)c,
-	};
-}
-
 /* ---- life ---- */
 
 static void on_stats(uv_prepare_t *h)
@@ -232,7 +223,7 @@ static struct http_limits limits_of(const struct conf *c, unsigned connections)
 	};
 }
 
-int lane_open(const struct lane_options *opt, struct lane **out, char why[256])
+int lane_open(const struct lane_options *opt, struct lane **out, char why[512])
 {
 	struct lane *ln = calloc(1, sizeof *ln);
 	MUST(ln != NULL);
@@ -240,12 +231,15 @@ int lane_open(const struct lane_options *opt, struct lane **out, char why[256])
 	atomic_store(&ln->conf, opt->conf);
 	ln->waiting_last = &ln->waiting;
 	pthread_mutex_init(&ln->stats_lock, NULL);
+	pthread_mutex_init(&ln->plugs.lock, NULL);
 	MUST(uv_loop_init(&ln->loop) == 0);
 	MUST(uv_async_init(&ln->loop, &ln->wake, on_wake) == 0);
 	MUST(uv_timer_init(&ln->loop, &ln->retry) == 0);
 	ln->wake.data = ln->retry.data = ln;
 	struct http_limits limits = limits_of(opt->conf, opt->connections);
-	int rc = http_server_open(&ln->loop, opt->address, opt->reuse_port, &limits, handle, ln, &ln->server, why);
+	int rc = door_plugs_open(ln, opt->plugins, opt->conf, why);
+	if (!rc)
+		rc = http_server_open(&ln->loop, opt->address, opt->reuse_port, &limits, handle, ln, &ln->server, why);
 	if (rc) {
 		server_closed(ln);
 		uv_run(&ln->loop, UV_RUN_DEFAULT);
@@ -282,9 +276,11 @@ int lane_port(const struct lane *ln)
 	return http_server_port(ln->server);
 }
 
-void lane_reload(struct lane *ln, const struct conf *conf)
+void lane_reload(struct lane *ln, struct plug_set *plugins, const struct conf *conf)
 {
 	atomic_store(&ln->conf, conf);
+	door_plugs_give(ln, plugins, conf);
+	uv_async_send(&ln->wake);
 }
 
 void lane_stats(const struct lane *ln, struct http_stats *out)
@@ -316,7 +312,9 @@ void lane_join(struct lane *ln)
 void lane_free(struct lane *ln)
 {
 	run_posted(ln); /* answers that came when the connections were gone */
+	door_plugs_close(ln);
 	uv_loop_close(&ln->loop);
+	pthread_mutex_destroy(&ln->plugs.lock);
 	pthread_mutex_destroy(&ln->stats_lock);
 	free(ln);
 }

@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "http/http.h"
 #include "ledger/ledger.h"
+#include "plug/plug.h"
 
 struct lane;
 
@@ -23,6 +24,7 @@ struct lane_job {
 
 struct lane_options {
 	const struct conf *conf;
+	struct plug_set *plugins;
 	struct ledger *ledger;
 	const char *address; /* conf->listen, or the admin socket */
 	bool reuse_port;
@@ -33,15 +35,20 @@ struct lane_options {
 	void *other_arg;
 };
 
-must_check int lane_open(const struct lane_options *opt, struct lane **out, char why[256]);
+must_check int lane_open(const struct lane_options *opt, struct lane **out, char why[512]);
 void lane_run(struct lane *ln);
 int lane_port(const struct lane *ln);
 
 /* [any thread] */
 void lane_post(struct lane *ln, struct lane_job *job);
 
-/* [any thread] a new configuration for the requests to come; the old one must live until the lane is closed. */
-void lane_reload(struct lane *ln, const struct conf *conf);
+/* [any thread] a new configuration and new plugins for the requests to come; the old ones must live until the lane is
+ * closed. */
+void lane_reload(struct lane *ln, struct plug_set *plugins, const struct conf *conf);
+bool lane_is_reloading(struct lane *ln);
+
+/* For struct plug_services. [lane] */
+int lane_plug_work(void *lane, void (*job)(void *), void (*done)(void *), void *arg);
 
 /* [any thread] */
 void lane_stats(const struct lane *ln, struct http_stats *out);

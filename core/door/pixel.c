@@ -13,6 +13,7 @@ static const char gif[] = "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x0
 struct pixel {
 	struct ledger_call call;
 	struct http_request *http;
+	struct client client;
 	struct ledger_item item;
 };
 
@@ -73,11 +74,13 @@ void pixel_get(struct lane *ln, struct http_request *rq)
 	struct event_context cx;
 	struct event_error err = { 0 };
 	px->http = rq;
-	lane_event_context(ln, rq, &cx);
+	client_read(ln, rq, &px->client);
+	client_event_context(&px->client, &cx);
 	if (event_read_json(&cx, rq->arena, query_to_json(rq), &px->item.ev, &err)) {
 		http_problem(rq, 422, err.code, 0, "%s", err.message);
 		return;
 	}
+	client_arrive(&px->client, &px->item.ev);
 	size_t bytes = event_spool_bytes(&px->item.ev);
 	void *form = arena_alloc(rq->arena, bytes);
 	event_encode(&px->item.ev, form);

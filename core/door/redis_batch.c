@@ -150,7 +150,7 @@ static const struct event_site *site_of(void *arg, struct tally_str name)
 	struct redis_source *s = arg;
 	static _Thread_local struct event_site site;
 	const struct conf_site *c = conf_site(s->opt.conf, name);
-	site = (struct event_site){ c->past_us, c->future_us };
+	site = (struct event_site){ .past_us = c->past_us, .future_us = c->future_us };
 	return &site;
 }
 

@@ -90,13 +90,12 @@ static void to_text(const uint8_t hash[16], char out[22])
 	out[n] = digits[acc << (6 - bits) & 63];
 }
 
-struct tally_str visitor_of(struct lane *ln, struct http_request *rq)
+struct tally_str visitor_of(const struct client *cl)
 {
-	const struct http_field *agent = http_field_get(rq, "user-agent");
-	struct tally_str address = address_of(lane_conf(ln), rq), ua = agent ? agent->value : STR("");
+	struct tally_str address = cl->seen.address, ua = cl->seen.agent;
 	uint8_t salt[SALT_BYTES], hash[16];
 	size_t n = 4 + address.len + ua.len;
-	char *bytes = arena_alloc(rq->arena, n), *text = arena_alloc(rq->arena, 22);
+	char *bytes = arena_alloc(cl->arena, n), *text = arena_alloc(cl->arena, 22);
 	put_u32(bytes, (uint32_t)address.len);
 	if (address.len)
 		memcpy(bytes + 4, address.ptr, address.len);

@@ -52,6 +52,7 @@ bool event_map_field_known(struct tally_str field);
 struct event_site {
 	int64_t past_us; /* how old an event may be; INT64_MAX = any */
 	int64_t future_us;
+	bool no_visitor; /* default_visitor is not given to an event that comes without one */
 };
 
 struct event_context {

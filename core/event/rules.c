@@ -84,7 +84,7 @@ static void set_defaults(const struct event_context *cx, struct arena *a, struct
 {
 	if (ev->site.len == 0)
 		ev->site = cx->default_site;
-	if (ev->visitor.len == 0)
+	if (ev->visitor.len == 0 && cx->default_visitor.len && !cx->site(cx->site_arg, ev->site)->no_visitor)
 		ev->visitor = cx->default_visitor;
 	if (ev->id.len == 0) {
 		char *id = arena_alloc(a, UUID_TEXT);

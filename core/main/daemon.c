@@ -224,6 +224,7 @@ static int open_lane(struct daemon *d, const char *address, bool shared, bool ad
 {
 	struct lane_options opt = {
 		.conf = d->conf,
+		.plugins = d->plugins,
 		.ledger = d->ledger,
 		.address = address,
 		.reuse_port = shared,

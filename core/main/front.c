@@ -29,6 +29,7 @@ void front_services(struct daemon *d)
 		.resume = desk_plug_resume,
 		.request_version = desk_plug_request_version,
 		.work = desk_plug_work,
+		.door_work = lane_plug_work,
 		.horizon = line_plug_horizon,
 		.emit = line_plug_emit,
 		.visit = line_plug_visit,

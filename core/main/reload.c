@@ -16,7 +16,7 @@
  * that the configuration names is a reason to take nothing. */
 static int try_chains(struct plug_set *set, const struct conf *c, char why[512])
 {
-	static const enum tally_station stations[] = { TALLY_LEDGER, TALLY_LINE, TALLY_DESK };
+	static const enum tally_station stations[] = { TALLY_DOOR, TALLY_LEDGER, TALLY_LINE, TALLY_DESK };
 	int rc = 0;
 	for (size_t i = 0; !rc && i < sizeof stations / sizeof *stations; i++) {
 		struct plug_chain *chain;
@@ -60,6 +60,8 @@ static void wait_for_stations(struct daemon *d)
 		bool waiting = ledger_is_reloading(d->ledger);
 		for (size_t k = 0; k < d->nlines; k++)
 			waiting |= line_is_reloading(d->lines[k]);
+		for (size_t k = 0; k < d->nlanes; k++)
+			waiting |= lane_is_reloading(d->lanes[k]);
 		waiting |= desk_is_reloading(d->desk);
 		if (!waiting)
 			return;
@@ -80,7 +82,7 @@ static void take(struct daemon *d, struct conf *conf, struct plug_set *set)
 	for (size_t i = 0; i < d->nlines; i++)
 		line_reload(d->lines[i], set, conf);
 	for (size_t i = 0; i < d->nlanes; i++)
-		lane_reload(d->lanes[i], conf);
+		lane_reload(d->lanes[i], set, conf);
 	desk_reload(d->desk, set, conf);
 	wait_for_stations(d);
 }

@@ -20,6 +20,7 @@ const char *const plug_hook_names[HOOKS] = {
 	[HOOK_VISIT] = "visit",
 	[HOOK_REQUEST] = "request",
 	[HOOK_ANSWERED] = "answered",
+	[HOOK_ARRIVE] = "arrive",
 };
 
 /* Which hooks a plugin has at a station, as bits of enum plug_hook. */
@@ -36,7 +37,7 @@ static unsigned hooks_at(const struct tally_plugin *p, enum tally_station statio
 	case TALLY_DESK:
 		return (unsigned)(!!p->request << HOOK_REQUEST | !!p->answered << HOOK_ANSWERED);
 	case TALLY_DOOR:
-		break;
+		return (unsigned)(!!p->arrive << HOOK_ARRIVE);
 	}
 	return 0;
 }

@@ -33,6 +33,7 @@ static void add_hooks(struct text *t, const struct tally_plugin *p)
 		const char *name;
 		bool there;
 	} hooks[] = {
+		{ "door: arrive", p->arrive },
 		{ "ledger: admit", p->admit },
 		{ "ledger: forget", p->forget },
 		{ "ledger: settle", p->settle },

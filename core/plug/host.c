@@ -318,13 +318,15 @@ static void run_done(void *p)
 
 static int host_work(struct tally_instance *in, void (*job)(void *), void (*done)(void *), void *arg)
 {
-	if (in->closing || !services.work)
+	int (*work)(void *, void (*)(void *), void (*)(void *), void *) =
+		in->station == TALLY_DOOR ? services.door_work : services.work;
+	if (in->closing || !work)
 		return -ESHUTDOWN;
 	struct job *j = malloc(sizeof *j);
 	MUST(j != NULL);
 	*j = (struct job){ in, job, done, arg };
 	in->jobs++;
-	int rc = services.work(in->owner, run_job, run_done, j);
+	int rc = work(in->owner, run_job, run_done, j);
 	if (rc == 0)
 		return 0;
 	in->jobs--;

@@ -110,6 +110,7 @@ enum plug_hook {
 	HOOK_VISIT,
 	HOOK_REQUEST,
 	HOOK_ANSWERED,
+	HOOK_ARRIVE,
 	HOOKS
 };
 

@@ -59,6 +59,8 @@ struct plug_services {
 	void (*resume)(void *desk, uint64_t request);
 	int (*request_version)(void *desk, uint64_t request, uint64_t *version);
 	int (*work)(void *station, void (*job)(void *), void (*done)(void *), void *arg);
+	/* door */
+	int (*door_work)(void *lane, void (*job)(void *), void (*done)(void *), void *arg);
 	/* line */
 	int64_t (*horizon)(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 	int (*emit)(void *line, const struct tally_row *row);
@@ -99,6 +101,9 @@ struct plug_verdict {
 	const char *plugin, *reason;
 	unsigned retry_after_s;
 };
+
+/* [door] Every plugin may add to the event's props; arena: of the request. */
+void plug_arrive(struct plug_chain *ch, struct arena *arena, const struct tally_client *client, struct tally_event *ev);
 
 /* [ledger] TALLY_PASS if every plugin passed it, else the first other verdict; the plugins before get forget(). */
 int plug_admit(struct plug_chain *ch, uint64_t ticket, const struct tally_event *ev, struct plug_verdict *out);

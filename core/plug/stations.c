@@ -26,6 +26,34 @@ static void say_no_verdict(struct tally_instance *in, const char *hook, int rc)
 		log_error(in->room, "%s() returns %d, which is none of its verdicts", hook, rc);
 }
 
+static void say_failed(struct tally_instance *in, const char *hook, int rc)
+{
+	if (plug_say_once(in, SAID_FAILED))
+		log_error(in->room, "%s() failed: %s", hook, strerror(rc < 0 ? -rc : rc));
+}
+
+/* ---- door ---- */
+
+/* Of what it did to the event only the props count. */
+void plug_arrive(struct plug_chain *ch, struct arena *arena, const struct tally_client *client, struct tally_event *ev)
+{
+	for (size_t i = 0; i < ch->n; i++) {
+		struct tally_instance *in = ch->in[i];
+		struct tally_event own = *ev;
+		in->arena = arena;
+		int64_t begun = plug_call_begin(in, HOOK_ARRIVE, PLUG_SAMPLED);
+		int rc = in->plugin->arrive(in->self, client, &own);
+		plug_call_end(in, HOOK_ARRIVE, begun);
+		in->arena = NULL;
+		if (rc != 0) {
+			say_failed(in, "arrive", rc);
+			continue;
+		}
+		ev->props = own.props;
+		ev->nprops = own.nprops;
+	}
+}
+
 /* ---- ledger ---- */
 
 static int admit_one(struct tally_instance *in, uint64_t ticket, const struct tally_event *ev)
@@ -131,12 +159,6 @@ int plug_event(struct plug_chain *ch, struct arena *arena, struct tally_event *e
 		return rc;
 	}
 	return TALLY_PASS;
-}
-
-static void say_failed(struct tally_instance *in, const char *hook, int rc)
-{
-	if (plug_say_once(in, SAID_FAILED))
-		log_error(in->room, "%s() failed: %s", hook, strerror(rc < 0 ? -rc : rc));
 }
 
 int plug_tick_one(struct tally_instance *in, int64_t now_us)

@@ -20,7 +20,7 @@ struct reading {
 
 static const struct event_site *any_time(void *arg, struct tally_str name)
 {
-	static const struct event_site any = { INT64_MAX, INT64_MAX };
+	static const struct event_site any = { .past_us = INT64_MAX, .future_us = INT64_MAX };
 	MUST(arg == NULL && name.len > 0 && name.len <= EVENT_NAME_MAX);
 	return &any;
 }

@@ -176,15 +176,25 @@ static void *f_alloc(struct tally_instance *in, size_t bytes)
 	return fake_of(in)->in_batch ? arena_alloc(&fake_of(in)->batch, bytes) : NULL;
 }
 
+/* Texts only; a prop that is there already is changed. */
 static int f_prop_set(
 	struct tally_instance *in, struct tally_event *ev, struct tally_str key, struct tally_str text, uint32_t type)
 {
-	(void)in;
-	(void)ev;
-	(void)key;
-	(void)text;
-	(void)type;
-	return -EOPNOTSUPP;
+	struct fake *f = fake_of(in);
+	uint32_t at = 0;
+	MUST(f->in_batch && type == TALLY_PROP_STRING && key.len > 0);
+	while (at < ev->nprops && !str_eq(ev->props[at].key, key))
+		at++;
+	if (at >= 64 || key.len > 64 || text.len > 4096)
+		return -E2BIG;
+	uint32_t n = at == ev->nprops ? at + 1 : ev->nprops;
+	struct tally_prop *props = arena_zalloc(&f->batch, n * sizeof *props);
+	if (ev->nprops)
+		memcpy(props, ev->props, ev->nprops * sizeof *props);
+	props[at] = (struct tally_prop){ .key = arena_str(&f->batch, key), .text = arena_str(&f->batch, text) };
+	ev->props = props;
+	ev->nprops = n;
+	return 0;
 }
 
 static size_t f_rollups(const struct tally_instance *in, const struct tally_rollup **first)
@@ -382,6 +392,14 @@ int fake_event(struct fake *f, struct tally_event *ev)
 {
 	f->in_batch = true;
 	int rc = f->plugin->event(f->self, ev);
+	f->in_batch = false;
+	return rc;
+}
+
+int fake_arrive(struct fake *f, const struct tally_client *client, struct tally_event *ev)
+{
+	f->in_batch = true;
+	int rc = f->plugin->arrive(f->self, client, ev);
 	f->in_batch = false;
 	return rc;
 }

@@ -92,6 +92,7 @@ int fake_open(struct fake *f);
 void fake_close(struct fake *f);
 
 int fake_event(struct fake *f, struct tally_event *ev);
+int fake_arrive(struct fake *f, const struct tally_client *client, struct tally_event *ev);
 /* Ends the batch: rows are recorded anew, then the batch's memory is overwritten and freed. */
 int fake_flush(struct fake *f);
 void fake_reset(struct fake *f);

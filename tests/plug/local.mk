@@ -14,6 +14,16 @@ check_PROGRAMS += tests/plug/test_dedup
 tests_plug_test_dedup_SOURCES = tests/plug/test_dedup.c $(fake_host)
 EXTRA_tests_plug_test_dedup_DEPENDENCIES = plugins/dedup.la
 
+check_PROGRAMS += tests/plug/test_enrich
+tests_plug_test_enrich_SOURCES = tests/plug/test_enrich.c tests/plug/test_enrich_agents.c \
+	tests/plug/test_enrich.h $(fake_host)
+EXTRA_tests_plug_test_enrich_DEPENDENCIES = plugins/enrich.la
+if HAVE_MAXMINDDB
+check_PROGRAMS += tests/plug/test_enrich_geo
+tests_plug_test_enrich_geo_SOURCES = tests/plug/test_enrich_geo.c $(fake_host)
+EXTRA_tests_plug_test_enrich_geo_DEPENDENCIES = plugins/enrich.la
+endif
+
 check_PROGRAMS += tests/plug/test_degrade
 tests_plug_test_degrade_SOURCES = tests/plug/test_degrade.c $(fake_host)
 EXTRA_tests_plug_test_degrade_DEPENDENCIES = plugins/degrade.la

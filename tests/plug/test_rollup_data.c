@@ -126,7 +126,7 @@ static char *unpack(const char *path, size_t *len)
 
 static const struct event_site *any_time(void *arg, struct tally_str name)
 {
-	static const struct event_site site = { INT64_MAX, INT64_MAX };
+	static const struct event_site site = { .past_us = INT64_MAX, .future_us = INT64_MAX };
 	(void)arg;
 	(void)name;
 	return &site;

@@ -71,7 +71,7 @@ static void append_events(enum spool_type type, const char *section, unsigned n)
 		"\"value\":12.5,\"props\":{\"item\":\"7\",\"n\":3,\"b\":true}}",
 		"{\"name\":\"click\",\"id\":\"c-3\",\"time\":1767225600000,\"page\":\"/a\",\"referrer\":\"https://r.example/\",\"user\":\"u\"}",
 	};
-	static const struct event_site any = { INT64_MAX, INT64_MAX };
+	static const struct event_site any = { .past_us = INT64_MAX, .future_us = INT64_MAX };
 	char buf[4096];
 	struct arena a;
 	struct event_error err;

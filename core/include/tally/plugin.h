@@ -294,7 +294,7 @@ struct tally_host {
 	 * never NULL there; NULL anywhere else. Nothing frees it earlier. */
 	void *(*alloc)(struct tally_instance *in, size_t bytes);
 
-	/* [event] sets or adds a prop; texts are copied. -E2BIG past the limits of an event (64 props, key 64, text 4096
+	/* [event, arrive] sets or adds a prop; texts are copied. -E2BIG past the limits of an event (64 props, key 64, text 4096
 	 * bytes), -EINVAL: an empty key, no UTF-8, an unknown type, or a text that is no number or bool of that type. */
 	int (*prop_set)(struct tally_instance *in, struct tally_event *ev, struct tally_str key, struct tally_str text,
 		uint32_t type);
@@ -340,7 +340,7 @@ struct tally_host {
 	 * answered from; the same as tally_answer.version if nothing it covers has changed. */
 	int (*request_version)(struct tally_instance *in, uint64_t request, uint64_t *version);
 
-	/* [ledger, desk] runs job(arg) in the worker pool, where it may block with a time-out, then done(arg) on this
+	/* [ledger, desk, door] runs job(arg) in the worker pool, where it may block with a time-out, then done(arg) on this
 	 * station. arg is the plugin's. Non-zero: neither will run. */
 	int (*work)(struct tally_instance *in, void (*job)(void *arg), void (*done)(void *arg), void *arg);
 
@@ -371,6 +371,19 @@ struct tally_decode {
 	struct tally_str method, path, query, type, body;
 	void *sink;                                           /* for emit */
 	int (*emit)(void *sink, struct tally_str json_event); /* one event as JSON, checked as any other */
+};
+
+/* ---- who sent an event, as the door knows it ---- */
+
+#define TALLY_PLUGIN_ARRIVE 1 /* for #ifdef: this header has tally_client and the hook `arrive` */
+
+/* The address must never be stored, logged or put into an event: what is needed of it is made coarse at once. */
+struct tally_client {
+	struct tally_str address; /* IPv4 or IPv6 as text; "unix" = the admin socket */
+	struct tally_str agent;   /* the header User-Agent as sent, empty = none; any bytes, it need not be UTF-8 */
+	uint32_t is_private; /* 1 = wishes not to be tracked, and the site honors it: nothing finer than a country and
+	                           * the class of the device may be kept */
+	uint32_t reserved;
 };
 
 /* ---- the descriptor ---- */
@@ -440,6 +453,12 @@ struct tally_plugin {
 	int (*visit)(void *self, const struct tally_visit *before, const struct tally_visit *now);
 	uint32_t gives; /* TALLY_GIVES_…: what it lends to the stages behind it and to the store */
 	uint32_t reserved;
+
+	/* [door] An event came over HTTP, is read and checked, and nothing of it is written yet. It may set props through
+	 * prop_set(); all else is put back. What a sender set counts more than what is guessed: look before. Each door has an
+	 * instance of its own. Non-zero: said in the log once; the event goes on as it came. Not called for events from a
+	 * Redis list or for dead letters sent again: nobody knows their client. */
+	int (*arrive)(void *self, const struct tally_client *client, struct tally_event *ev);
 };
 #define TALLY_GIVES_VISITS 1u
 

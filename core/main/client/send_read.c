@@ -50,7 +50,7 @@ static void keep_rate(struct sender *s)
 
 static const struct event_site *any_time(void *arg, struct tally_str name)
 {
-	static const struct event_site any = { INT64_MAX, INT64_MAX };
+	static const struct event_site any = { .past_us = INT64_MAX, .future_us = INT64_MAX };
 	(void)arg;
 	(void)name;
 	return &any;
