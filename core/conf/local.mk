@@ -17,7 +17,8 @@ libtallycore_la_SOURCES += \
 	core/conf/scalar.c \
 	core/conf/tables.c \
 	core/conf/tree.c core/conf/tree.h \
-	core/conf/units.c core/conf/units.h
+	core/conf/units.c core/conf/units.h \
+	core/conf/visit.c
 
 check_PROGRAMS += tests/unit/test_conf tests/unit/test_conf_document tests/unit/test_conf_refusals \
 	tests/unit/test_redis_url \

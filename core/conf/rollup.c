@@ -2,7 +2,8 @@
 /* What a rollup is made of: `by` and `metrics` as written, to the numbers of tally/plugin.h.
  *
  *     by:      event:name | event:page | event:hostname | visit:referrer | event:props:KEY |
- *              visit:entry_page | visit:exit_page
+ *              visit:entry_page | visit:exit_page |
+ *              visit:source | channel | utm_… | device | browser | os | country, which are props (conf/visit.c)
  *     metrics: events | pageviews | visitors | sum:FIELD | min:FIELD | max:FIELD | p:FIELD |
  *              visits | bounces | duration | views              FIELD = value | props.KEY   */
 #include <ctype.h>
@@ -31,17 +32,17 @@ static const struct word dim_words[] = {
 	{ "event:hostname", TALLY_DIM_HOST, false, false },
 	{ "visit:referrer", TALLY_DIM_REFERRER, false, false },
 	{ "event:props", TALLY_DIM_PROP, true, false },
-	{ "visit:source", 0, false, true },
-	{ "visit:channel", 0, false, true },
-	{ "visit:utm_source", 0, false, true },
-	{ "visit:utm_medium", 0, false, true },
-	{ "visit:utm_campaign", 0, false, true },
-	{ "visit:utm_term", 0, false, true },
-	{ "visit:utm_content", 0, false, true },
-	{ "visit:device", 0, false, true },
-	{ "visit:browser", 0, false, true },
-	{ "visit:os", 0, false, true },
-	{ "visit:country", 0, false, true },
+	{ "visit:source", TALLY_DIM_PROP, false, false },
+	{ "visit:channel", TALLY_DIM_PROP, false, false },
+	{ "visit:utm_source", TALLY_DIM_PROP, false, false },
+	{ "visit:utm_medium", TALLY_DIM_PROP, false, false },
+	{ "visit:utm_campaign", TALLY_DIM_PROP, false, false },
+	{ "visit:utm_term", TALLY_DIM_PROP, false, false },
+	{ "visit:utm_content", TALLY_DIM_PROP, false, false },
+	{ "visit:device", TALLY_DIM_PROP, false, false },
+	{ "visit:browser", TALLY_DIM_PROP, false, false },
+	{ "visit:os", TALLY_DIM_PROP, false, false },
+	{ "visit:country", TALLY_DIM_PROP, false, false },
 	{ "visit:entry_page", TALLY_DIM_ENTRY_PAGE, false, false },
 	{ "visit:exit_page", TALLY_DIM_EXIT_PAGE, false, false },
 };
@@ -62,8 +63,9 @@ static const struct word metric_words[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const char dims_known[] = "event:name, event:page, event:hostname, visit:referrer, visit:entry_page, "
-				 "visit:exit_page and event:props:KEY";
+static const char dims_known[] =
+	"event:name, event:page, event:hostname, event:props:KEY and visit:referrer, source, channel, utm_source, utm_medium, "
+	"utm_campaign, utm_content, utm_term, device, browser, os, country, entry_page, exit_page";
 static const char metrics_known[] =
 	"events, pageviews, visitors, visits, bounces, duration, views, sum:FIELD, min:FIELD, "
 	"max:FIELD and p:FIELD";
@@ -138,7 +140,7 @@ static int read_dim(struct conf_reader *r, const struct conf_node *at, struct co
 		return unknown_word(r, at, dim_words, COUNT(dim_words), dims_known);
 	if (w->planned)
 		return conf_refuse(r, at, "'%s' is not implemented in this version; it knows %s", w->name, dims_known);
-	*out = (struct conf_dimension){ .kind = w->kind, .key = key };
+	*out = (struct conf_dimension){ .kind = w->kind, .key = key ? key : conf_visit_key(str_of(w->name)) };
 	return key ? check_key(r, at, key) : 0;
 }
 
@@ -149,9 +151,14 @@ static int read_dims(struct conf_reader *r, const struct conf_row *row, const st
 	if (check_list(r, value, DIMS_MAX) != 0)
 		return -EINVAL;
 	struct conf_dimension *dims = arena_zalloc(r->arena, (value->n + 1) * sizeof *dims);
-	for (size_t i = 0; i < value->n; i++)
+	for (size_t i = 0; i < value->n; i++) {
 		if (read_dim(r, value->items[i], &dims[i]) != 0)
 			return -EINVAL;
+		for (size_t k = 0; k < i; k++)
+			if (dims[k].key && dims[i].key && strcmp(dims[k].key, dims[i].key) == 0)
+				return conf_refuse(r, value->items[i], "'%.60s' and '%.60s' are the same prop",
+					value->items[k]->text, value->items[i]->text);
+	}
 	ru->dims = dims;
 	ru->ndims = value->n;
 	return 0;
@@ -166,15 +173,22 @@ static const char *word_of(const struct word *words, size_t n, uint32_t kind)
 	return words[i].name;
 }
 
+static const char *dim_text(struct arena *a, const struct conf_dimension *d)
+{
+	const char *name = d->key ? conf_visit_name(str_of(d->key)) : NULL;
+	if (name)
+		return name;
+	name = word_of(dim_words, COUNT(dim_words), d->kind);
+	return d->key ? arena_printf(a, "%s:%s", name, d->key) : name;
+}
+
 static void print_dims(struct conf_printer *p, const struct conf_row *row, const void *base)
 {
 	(void)row;
 	const struct conf_rollup *ru = base;
 	conf_print(p, " [");
 	for (size_t i = 0; i < ru->ndims; i++) {
-		const char *name = word_of(dim_words, COUNT(dim_words), ru->dims[i].kind);
-		if (ru->dims[i].key)
-			name = arena_printf(p->arena, "%s:%s", name, ru->dims[i].key);
+		const char *name = dim_text(p->arena, &ru->dims[i]);
 		conf_print(p, "%s%s", i ? ", " : "", conf_quote(p->arena, name));
 	}
 	conf_print(p, "]\n");

@@ -58,14 +58,16 @@ static const struct {
 	{ "time:month", ZONE_MONTH },
 };
 
+#define FIELD_NAMES                                                                                                 \
+	"event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer", "visit:source",            \
+		"visit:channel", "visit:utm_source", "visit:utm_medium", "visit:utm_campaign", "visit:utm_content", \
+		"visit:utm_term", "visit:device", "visit:browser", "visit:os", "visit:country", "visit:entry_page", \
+		"visit:exit_page"
+
 static const char *const dimension_names[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
-	"time:week", "time:month", "event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer",
-	"visit:entry_page", "visit:exit_page", NULL };
-static const char *const field_names[] = { "event:name", "event:page", "event:hostname", "event:props:X",
-	"visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
-static const char *const dimension_later[] = { "visit:source", "visit:channel", "visit:utm_source", "visit:utm_medium",
-	"visit:utm_campaign", "visit:utm_content", "visit:utm_term", "visit:device", "visit:browser", "visit:os",
-	"visit:country", NULL };
+	"time:week", "time:month", FIELD_NAMES, NULL };
+static const char *const field_names[] = { FIELD_NAMES, NULL };
+static const char *const dimension_later[] = { NULL };
 
 static const char *const operator_names[] = { "is", "is_not", "contains", "contains_not", "matches", "matches_not",
 	"and", "or", "not", NULL };
@@ -201,6 +203,12 @@ static int field_of(struct tally_str name, struct query_field *f, struct query_e
 			f->kind = fields[i].kind;
 			return 0;
 		}
+	}
+	const char *key = conf_visit_key(name);
+	if (key) {
+		f->kind = TALLY_DIM_PROP;
+		f->key = str_of(key);
+		return 0;
 	}
 	if (str_starts(name, props) && name.len > props.len && name.len - props.len <= PROP_KEY_MAX) {
 		f->kind = TALLY_DIM_PROP;

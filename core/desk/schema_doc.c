@@ -31,7 +31,11 @@ static void put_dimension(struct text_out *o, const struct tally_dimension *d)
 		[TALLY_DIM_PROP] = "event:props:",
 		[TALLY_DIM_ENTRY_PAGE] = "visit:entry_page",
 		[TALLY_DIM_EXIT_PAGE] = "visit:exit_page" };
-	put_named(o, names[d->kind], d->kind == TALLY_DIM_PROP ? d->key : (struct tally_str){ 0 });
+	const char *visit = d->kind == TALLY_DIM_PROP ? conf_visit_name(d->key) : NULL;
+	if (visit)
+		out_json(o, str_of(visit));
+	else
+		put_named(o, names[d->kind], d->kind == TALLY_DIM_PROP ? d->key : (struct tally_str){ 0 });
 }
 
 static void put_metric(struct text_out *o, const struct tally_metric *m)

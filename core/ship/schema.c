@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "conf/conf.h"
 #include "event/event.h"
 #include "sketch/hll.h"
 #include "sketch/quantile.h"
@@ -189,7 +190,11 @@ static void add_dimension(struct maker *m, const struct tally_dimension *d)
 		[TALLY_DIM_EXIT_PAGE] = { "visit_exit_page", EVENT_URL_MAX },
 	};
 	if (d->kind == TALLY_DIM_PROP) {
-		add(m, safe_name(m->arena, "props_", d->key), TALLY_T_TEXT, TALLY_M_FIRST, EVENT_PROP_TEXT_MAX, 0);
+		/* "$browser", a key of our own, is visit_browser; "utm_source", which anybody may send, props_utm_source */
+		const char *visit = str_starts(d->key, STR("$")) ? conf_visit_name(d->key) : NULL;
+		const char *name = visit ? arena_printf(m->arena, "visit_%s", visit + strlen("visit:"))
+					 : safe_name(m->arena, "props_", d->key);
+		add(m, name, TALLY_T_TEXT, TALLY_M_FIRST, EVENT_PROP_TEXT_MAX, 0);
 		return;
 	}
 	MUST(d->kind < COUNT(known));

@@ -12,6 +12,7 @@ EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/or
 dist_check_SCRIPTS += \
 	tests/e2e/cache.py \
 	tests/e2e/docs_query.py \
+	tests/e2e/enrich.py \
 	tests/e2e/faults.py \
 	tests/e2e/funnels_mariadb.py \
 	tests/e2e/funnels_sqlite.py \
