@@ -102,6 +102,9 @@ const struct member members[] = {
 #ifdef TALLY_BATCH_GONE
 	M(tally_batch, gone), M(tally_batch, ngone), M(tally_sink, deletes), M(tally_sink, adopt),
 #endif
+#ifdef TALLY_PLUGIN_ARRIVE
+	M(tally_plugin, arrive), M(tally_client, address), M(tally_client, agent), M(tally_client, is_private),
+#endif
 #ifdef TALLY_SINK_BACKUP
 	M(tally_sink_host, state), M(tally_sink, backup), M(tally_sink, restore),
 #endif

@@ -211,6 +211,23 @@ static void answered(void *self, const struct tally_request *rq, const struct ta
 	count(self, "answered");
 }
 
+#ifdef TALLY_PLUGIN_ARRIVE
+/* "NAME of ADDRESS, AGENT" as a prop; and what it may not do. */
+static int arrive(void *self, const struct tally_client *client, struct tally_event *ev)
+{
+	struct probe *p = self;
+	struct tally_str key = { PROBE_NAME, strlen(PROBE_NAME) };
+	count(p, "arrive");
+	p->host->count(p->in, "private", client->is_private);
+	if (is(client->agent, "agent") && p->host->prop_set(p->in, ev, key, client->address, TALLY_PROP_STRING) != 0)
+		return -EIO;
+	ev->lsn = 1;
+	ev->name.len = 0;
+	ev->page = key;
+	return is(ev->user, PROBE_NAME) ? -EIO : 0;
+}
+#endif
+
 #ifdef PROBE_OPTIONS
 static const struct tally_option options[] = {
 	{ "number", TALLY_OPT_INT, 0, "3", "a number" },
@@ -248,4 +265,7 @@ const struct tally_plugin tally_plugin = {
 #endif
 	.request = request,
 	.answered = answered,
+#if defined TALLY_PLUGIN_ARRIVE && !defined PROBE_DESK_ONLY
+	.arrive = arrive,
+#endif
 };

@@ -68,10 +68,11 @@ static void everything_of_the_contract_is_read(void **state)
 		"log: { level: error, format: json }\ntrusted_proxies: [10.0.0.0/8, 'fd00::/8', 192.168.1.1]\n"
 		"redirects: { hosts: [shop.example], secret: s3 }\n"
 		"sites:\n  b.example: { timezone: Asia/Kathmandu, time_window: { past: 1d } }\n"
-		"  default: { timezone: Europe/Berlin, origins: ['*'], time_window: { future: 1h } }\n  a.example:\n"
+		"  default: { timezone: Europe/Berlin, origins: ['*'], privacy: ignore, time_window: { future: 1h } }\n  a.example:\n"
 		"sources:\n- redis: { url: 'redis://h:1/2', list: l, end: right, site: s, map: { 'props.item': pid } }\n"
 		"pipeline:\n- dedup: { window: 10m, more: [x, y] }\n- auto\n- rollup:\n"
-		"rollups:\n- { name: r, by: ['event:name', 'event:hostname', 'visit:referrer', 'event:props:it:em'],\n"
+		"rollups:\n- { name: r, by: ['event:name', 'event:hostname', 'visit:referrer', 'event:props:it:em', 'visit:os',\n"
+		"      'event:props:utm_term'],\n"
 		"    metrics: [pageviews, 'sum:value', 'max:props.price', 'p:value'] }\n"
 		"sinks:\n- sqlite: { name: s, prefix: x_, batch: 7, flush: 1s, path: p.db }\n- null\n"
 		"retention: { events: 30d, minute: 1d, quarter: 400d, day: forever, month: any }\n");
@@ -93,6 +94,7 @@ static void everything_of_the_contract_is_read(void **state)
 	assert_string_equal(a->timezone, "Europe/Berlin");
 	assert_string_equal(a->origins[0], "*");
 	assert_true(a->past_us == INT64_MAX && a->future_us == 3600000000);
+	assert_true(!a->honors_privacy && !b->honors_privacy);
 	assert_string_equal(b->timezone, "Asia/Kathmandu");
 	assert_true(b->past_us == 86400000000 && b->future_us == 3600000000);
 	assert_string_equal(conf_site(c, STR("c.example"))->name, "default");
@@ -107,7 +109,8 @@ static void everything_of_the_contract_is_read(void **state)
 	assert_string_equal(c->pipeline[0].options[1].value, "x\ny");
 	assert_string_equal(c->pipeline[2].name, "rollup");
 	const struct conf_rollup *r = &c->rollups[0];
-	assert_int_equal(r->ndims, 4);
+	assert_int_equal(r->ndims, 6);
+	assert_true(r->dims[4].kind == TALLY_DIM_PROP && strcmp(r->dims[4].key, "$os") == 0);
 	assert_string_equal(r->dims[3].key, "it:em");
 	assert_true(r->nmetrics == 4 && r->metrics[2].kind == TALLY_MAX && r->metrics[2].is_prop);
 	assert_string_equal(r->metrics[2].field, "price");

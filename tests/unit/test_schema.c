@@ -121,14 +121,20 @@ static void test_column_names_stay_apart_and_short(void **state)
 		{ .kind = TALLY_DIM_PROP, .key = STR("A") },
 		{ .kind = TALLY_DIM_PROP, .key = STR("_41") },
 		{ .kind = TALLY_DIM_PROP, .key = str_of(longest) },
+		{ .kind = TALLY_DIM_PROP, .key = STR("$browser") },
+		{ .kind = TALLY_DIM_PROP, .key = STR("utm_term") },
+		{ .kind = TALLY_DIM_PROP, .key = STR("$x") },
 	};
-	const struct tally_rollup r = { .ndims = 3, .name = STR("odd"), .dims = dims };
+	const struct tally_rollup r = { .ndims = 6, .name = STR("odd"), .dims = dims };
 	arena_init(&a, 0);
 	const struct schema *s = schema_make(&a, &r, 1);
 	const struct tally_column *c = &s->rollups[0].table.columns[RLC_FIXED];
 	assert_string_equal(c[0].name, "props__41");
 	assert_string_equal(c[1].name, "props__41_2");
 	assert_in_range(strlen(c[2].name), 20, 60);
+	assert_string_equal(c[3].name, "visit_browser");
+	assert_string_equal(c[4].name, "props_utm_term");
+	assert_string_equal(c[5].name, "props__24x");
 	arena_free(&a);
 }
 
