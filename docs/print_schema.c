@@ -55,6 +55,9 @@ static const struct {
 	{ "tally_gap", "reason",
 		"`store_too_old`: the store stood behind the oldest record kept; `skipped`: by `when_spool_full: skip`; "
 		"`damaged`: bytes of the spool were broken; `before`: taken before this line began, not lost" },
+	{ "tally_salt", "day", "UTC days since 1970; the row is deleted when its day is over" },
+	{ "tally_salt", "salt",
+		"random; the first node that needs it draws it, and all nodes of the store hash anonymous visitors with it" },
 	{ "tally_gap", "events", "how many" },
 	{ "tally_gap", "last", "time of the record at which the line went on" },
 	{ "tally_visit", "lsn", "with `idx` the visit's name: the event by which it was first known" },

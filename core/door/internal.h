@@ -65,8 +65,7 @@ void door_plugs_give(struct lane *ln, struct plug_set *set, const struct conf *c
 void door_plugs_take(struct lane *ln);
 void door_plugs_close(struct lane *ln);
 
-/* visitor.c: 22 characters for the anonymous visitor behind address and user agent on this UTC day. The salt is drawn
- * anew every day and the old one overwritten; neither it nor the address is stored with the event. */
+/* visitor.c: 22 characters for the anonymous visitor behind address and user agent, today (door/salt.h). */
 struct tally_str visitor_of(const struct client *cl);
 
 #endif

@@ -54,9 +54,6 @@ int lane_plug_work(void *lane, void (*job)(void *), void (*done)(void *), void *
 void lane_stats(const struct lane *ln, struct http_stats *out);
 bool lane_is_admin(const struct lane *ln);
 
-/* Before the first lane: opens data_dir/visitor.salt. 0 or -errno with why. */
-must_check int visitor_setup(const char *data_dir, char why[256]);
-
 /* Stops accepting; what is under way is answered within drain_us; then the thread ends. Call lane_join() after it. */
 void lane_stop(struct lane *ln, int64_t drain_us);
 void lane_join(struct lane *ln);

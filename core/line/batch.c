@@ -85,13 +85,14 @@ void batch_open(struct batch *b, const struct schema *schema)
 		b->lists[i].table = schema->tables[i];
 	b->wire.nrows = schema->ntables;
 	b->gone.table = schema->tables[SCHEMA_DEAD];
+	b->gone_salts.table = schema->tables[SCHEMA_SALT];
 }
 
 void batch_reset(struct batch *b)
 {
 	for (size_t i = 0; i < b->wire.nrows; i++)
 		b->lists[i].n = 0;
-	b->gone.n = 0;
+	b->gone.n = b->gone_salts.n = 0;
 	b->letters = (struct line_letters){ 0 };
 	terms_free_table(&b->terms);
 	table_free(&b->days); /* its values are rows in the arena */
@@ -109,6 +110,7 @@ void batch_free(struct batch *b)
 		free(b->lists[i].rows);
 	free(b->lists);
 	free(b->gone.rows);
+	free(b->gone_salts.rows);
 	arena_free(&b->arena);
 }
 
@@ -184,6 +186,18 @@ void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx)
 	row[DC_LINE] = cell_text(str_of(l->opt.sink->name));
 	row[DC_LSN] = cell_uint(lsn);
 	row[DC_IDX] = cell_int(idx);
+}
+
+void batch_add_salt(struct batch *b, int64_t day, const uint8_t salt[16])
+{
+	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_SALT]);
+	row[0] = cell_int(day);
+	row[1] = cell_bytes(arena_copy(&b->arena, salt, 16), 16);
+}
+
+void batch_add_gone_salt(struct batch *b, int64_t day)
+{
+	list_add(b, &b->gone_salts)[0] = cell_int(day);
 }
 
 /* ---- visits ---- */
@@ -331,13 +345,17 @@ void batch_close(struct line *l, struct batch *b)
 	add_ledger_rows(l, b);
 	gap_rows(l, b);
 	close_revisions(b);
-	struct tally_rows *rows = arena_alloc(&b->arena, (b->wire.nrows + 1) * sizeof *rows);
+	struct tally_rows *rows = arena_alloc(&b->arena, (b->wire.nrows + 2) * sizeof *rows);
 	for (size_t i = 0; i < b->wire.nrows; i++)
 		rows[i] = close_list(b, &b->lists[i]);
-	rows[b->wire.nrows] = close_list(b, &b->gone);
+	struct tally_rows *gone = rows + b->wire.nrows;
 	b->wire.rows = rows;
-	b->wire.gone = rows + b->wire.nrows;
-	b->wire.ngone = b->gone.n > 0;
+	b->wire.gone = gone;
+	b->wire.ngone = 0;
+	if (b->gone.n)
+		gone[b->wire.ngone++] = close_list(b, &b->gone);
+	if (b->gone_salts.n)
+		gone[b->wire.ngone++] = close_list(b, &b->gone_salts);
 	b->wire.from = b->from;
 	b->wire.to = b->to;
 	b->wire.trim = b->trim;

@@ -50,7 +50,8 @@ struct batch {
 	struct table days;      /* site and UTC day -> row of tally_revision */
 	struct tally_trim trim[TALLY_GRAINS * 64 + 1];
 	size_t ntrim;
-	struct row_list gone;        /* letters that leave tally_dead */
+	struct row_list gone; /* letters that leave tally_dead */
+	struct row_list gone_salts;
 	struct line_letters letters; /* lsn != 0: the batch is what a LETTERS record asks for, and nothing else */
 	struct tally_guard guard;    /* the store's epoch, as of the rows of this batch */
 	struct tally_batch wire;     /* what the ship sees */
@@ -131,6 +132,8 @@ struct line {
 	char trouble[512];
 	struct plug_set *next_plugins;
 	const struct conf *next_conf;
+	struct line_salts salts;
+	_Atomic bool salts_due;
 };
 
 /* place.c */
@@ -156,6 +159,8 @@ struct site_terms *batch_terms(struct batch *b, struct tally_str site);
 void batch_add_event(struct batch *b, const struct tally_event *ev);
 void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *ev, int code, const char *message);
 void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx);
+void batch_add_salt(struct batch *b, int64_t day, const uint8_t salt[16]);
+void batch_add_gone_salt(struct batch *b, int64_t day);
 int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *row);
 /* Sorts, adds the rows that go with every batch, and fills b->wire. */
 void batch_close(struct line *l, struct batch *b);
@@ -197,6 +202,10 @@ must_check int letters_again(struct line *l, const struct spool_record *rec, str
 void bury_begin(struct line *l, const struct ship_report *rep);
 /* 0: it goes on. 1: all are buried. -errno: one cannot be, and the rest was not tried. */
 must_check int bury_step(struct line *l);
+
+/* salt.c */
+bool salts_wait(const struct line *l);
+void salts_add(struct line *l, struct batch *b);
 
 /* horizon.c */
 int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);

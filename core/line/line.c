@@ -130,6 +130,7 @@ static void send(struct line *l)
 	stage_flush(l);
 	state_take(l, b);
 	horizon_move(l, b);
+	salts_add(l, b);
 	batch_close(l, b);
 	l->flying = b;
 	atomic_store(
@@ -158,7 +159,7 @@ static bool take_letters(struct line *l)
 static bool is_time_to_look(const struct line *l)
 {
 	return ship_sink(l->ship)->transactional && l->state == LINE_READING && !l->flying && !l->filling->dirty &&
-	       clock_mono_us() - l->heard_us >= LOOK_US;
+	       (clock_mono_us() - l->heard_us >= LOOK_US || salts_wait(l));
 }
 
 /* One record into the batch. False: there is none at the moment. */

@@ -85,6 +85,20 @@ int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_g
 /* [any thread] The line was called `from` until now and stands in front of its own tables. 0 or -errno with words. */
 must_check int line_adopt(struct line *l, const char *from, int64_t wait_us, char words[512]);
 
+/* What is to be done with the salts of visitors in a store (table tally_salt). Days are counted from 1970, in UTC. */
+#define LINE_SALTS_GONE 16
+struct line_salts {
+	bool put; /* the salt of `day`, if none is there */
+	int64_t day;
+	uint8_t salt[16];
+	int64_t gone[LINE_SALTS_GONE]; /* the salts of these days are deleted */
+	size_t ngone;
+};
+
+/* [any thread] Done with the next batch, which comes soon. Nothing says that it was: look into the store, and order again.
+ * A new order replaces one that was not taken yet. Assumes: the sink is a store and deletes. */
+void line_order_salts(struct line *l, const struct line_salts *order);
+
 /* What became of a LETTERS record. */
 struct line_letters {
 	uint64_t lsn; /* of the record */

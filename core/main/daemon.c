@@ -24,7 +24,8 @@
 #define OTHERS 56              /* descriptors that a small daemon needs beside its connections */
 #define CONNECTIONS_MOST 10000 /* of one lane, if the configuration leaves it open */
 #define LOOK_NS 2000000
-#define DRAIN_US 10000000 /* what is under way gets this long at the end */
+#define SALT_WAIT_US 3000000 /* the store gets this long to tell the salt of the day */
+#define DRAIN_US 10000000    /* what is under way gets this long at the end */
 
 /* ---- the parts ---- */
 
@@ -47,7 +48,7 @@ static void close_conf(struct daemon *d)
 static int open_node(struct daemon *d)
 {
 	int rc = node_open(d->conf->data_dir, &d->node, d->why);
-	return rc ? rc : visitor_setup(d->conf->data_dir, d->why);
+	return rc ? rc : salt_open(d->conf->data_dir, d->why);
 }
 
 static int open_plugins(struct daemon *d)
@@ -166,6 +167,21 @@ static int run_stations(struct daemon *d)
 	for (size_t i = 0; i < d->nlines; i++)
 		line_run(d->lines[i]);
 	return 0;
+}
+
+/* The doors wait for the salt of the day, but not for a store that is away. */
+static int open_salt(struct daemon *d)
+{
+	const char *prefix;
+	struct line *line = front_reading_line(d, &prefix);
+	d->salt = salt_share_open(line && line_sink(line)->deletes ? line : NULL, prefix);
+	salt_share_wait(d->salt, SALT_WAIT_US);
+	return 0;
+}
+
+static void close_salt(struct daemon *d)
+{
+	salt_share_close(d->salt);
 }
 
 static void close_sources(struct daemon *d)
@@ -317,6 +333,7 @@ static const struct part {
 	{ "desk", open_desk, close_desk },
 	{ "redis", open_sources, NULL },
 	{ "stations", run_stations, stop_stations },
+	{ "salt", open_salt, close_salt },
 	{ "sources", run_sources, close_sources },
 	{ "doors", open_lanes, close_lanes },
 	{ "streams", open_streams, close_streams },

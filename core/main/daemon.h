@@ -11,6 +11,7 @@
 #include "desk/desk.h"
 #include "door/lane.h"
 #include "door/redis.h"
+#include "door/salt.h"
 #include "ledger/ledger.h"
 #include "line/line.h"
 #include "main/args.h"
@@ -37,6 +38,7 @@ struct daemon {
 	size_t nlines;
 	struct redis_source **sources;
 	size_t nsources;
+	struct salt_share *salt;
 	struct desk *desk;
 	struct lane *lanes[LANES_MAX + 1]; /* the last one is the admin socket's */
 	size_t nlanes;

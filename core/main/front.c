@@ -41,8 +41,7 @@ void front_services(struct daemon *d)
 
 /* ---- the desk ---- */
 
-/* The line that statistics are read from: the first whose sink is a store. */
-static struct line *reading_line(struct daemon *d, const char **prefix)
+struct line *front_reading_line(struct daemon *d, const char **prefix)
 {
 	for (size_t i = 0; i < d->nlines; i++)
 		if (line_sink(d->lines[i])->is_store) {
@@ -56,7 +55,7 @@ static struct line *reading_line(struct daemon *d, const char **prefix)
 int front_desk_open(struct daemon *d)
 {
 	const char *prefix;
-	struct line *line = reading_line(d, &prefix);
+	struct line *line = front_reading_line(d, &prefix);
 	struct desk_options opt = {
 		.conf = d->conf,
 		.plugins = d->plugins,

@@ -9,6 +9,9 @@
 /* Before the first chain is opened. */
 void front_services(struct daemon *d);
 
+/* The line that statistics are read from: the first whose sink is a store. NULL = there is none. */
+struct line *front_reading_line(struct daemon *d, const char **prefix);
+
 int front_desk_open(struct daemon *d);
 void front_desk_close(struct daemon *d);
 /* Before the lanes close: they wait for answers that are under way, and a stream is one. */

@@ -112,6 +112,11 @@ static const struct tally_column visit_columns[VIC_COLUMNS] = {
 	[VIC_REFERRER] = TEXT("referrer", TALLY_M_SET, EVENT_URL_MAX),
 };
 
+static const struct tally_column salt_columns[] = {
+	INT("day", TALLY_M_KEY),
+	{ .name = "salt", .type = TALLY_T_BLOB, .merge = TALLY_M_FIRST, .max_bytes = 16 },
+};
+
 static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 	[SCHEMA_EVENT] = { "tally_event", event_columns, EVC_COLUMNS, 1, "site, time",
 		"one row an event, as it was taken" },
@@ -127,6 +132,8 @@ static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 		"events that were taken and that a line never got, by reason" },
 	[SCHEMA_VISIT] = { "tally_visit", visit_columns, VIC_COLUMNS, 0, "site, time",
 		"visits: what a visitor did with no more than the gap of plugin session between one event and the next" },
+	[SCHEMA_SALT] = { "tally_salt", salt_columns, COUNT(salt_columns), 0, NULL,
+		"what visitors are hashed with today, shared by the nodes: leave it out of dumps" },
 };
 
 /* ---- names ---- */

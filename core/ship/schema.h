@@ -45,6 +45,7 @@ enum schema_table {
 	SCHEMA_META,  /* name | value (FIRST), horizon (MAX): see ship/meta.h */
 	SCHEMA_GAP,   /* node, line, site, reason | events (ADD), last (MAX): what a line never got */
 	SCHEMA_VISIT, /* one row a visit, named by the event it was first known by; its newest form replaces the older */
+	SCHEMA_SALT,  /* day | salt (FIRST): what visitors of that UTC day are hashed with; goes with its day */
 	SCHEMA_FIXED
 };
 

@@ -50,7 +50,7 @@ static int set_up(struct sq *s)
 		sqlite3_exec(s->db,
 			"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;"
 			"PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;"
-			"PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",
+			"PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF",
 			NULL, NULL, NULL) != SQLITE_OK ||
 		sqlite3_exec(s->db, cache, NULL, NULL, NULL) != SQLITE_OK || sq_functions(s) != SQLITE_OK)
 		return sq_fail(s, "opening");

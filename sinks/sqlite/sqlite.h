@@ -57,6 +57,7 @@ struct sq {
 	struct sq_table *tables;
 	size_t ntables;
 	sqlite3_stmt *move; /* the position's compare-and-set */
+	bool unwiped;       /* rows that are gone are still in the log */
 	const struct tally_table
 		*suspect; /* a row of it was refused in this batch: is the table still as it was made? */
 
@@ -145,6 +146,9 @@ int sq_drop(void *self, const char *table);
 
 /* Deletes rows by their keys, inside the transaction. */
 int sq_gone(struct sq *s, const struct tally_rows *rows);
+/* What was deleted by its key may be secret: it is not to stay in the log until somebody writes over it. Tries behind each
+ * batch until no reader holds it; waits for nobody. */
+void sq_wipe(struct sq *s);
 int sq_adopt(void *self, const char *from);
 
 /* ---- functions.c ---- */

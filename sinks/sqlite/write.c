@@ -191,6 +191,9 @@ int sq_write(void *self, const struct tally_batch *b)
 		return sq_let_go(s);
 	if (s->suspect && sq_check(s, s->suspect) != TALLY_SINK_OK)
 		rc = TALLY_SINK_STOP; /* the schema is to blame, not the row */
+	s->unwiped |= rc == TALLY_SINK_OK && b->ngone > 0;
+	if (rc == TALLY_SINK_OK)
+		sq_wipe(s);
 	if (rc == TALLY_SINK_RECONNECT || rc == TALLY_SINK_STOP || rc == TALLY_SINK_FULL)
 		sq_disconnect(s);
 	return rc;
