@@ -44,16 +44,6 @@ int sq_gone(struct sq *s, const struct tally_rows *rows)
 	return rc;
 }
 
-/* The pages are overwritten by `secure_delete`; a checkpoint brings that into the file and empties the log. */
-void sq_wipe(struct sq *s)
-{
-	if (!s->unwiped || !s->db)
-		return;
-	sqlite3_busy_timeout(s->db, 0);
-	s->unwiped = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK;
-	sqlite3_busy_timeout(s->db, s->busy_ms);
-}
-
 /* ---- another name ---- */
 
 static bool has_line(const struct tally_table *t)

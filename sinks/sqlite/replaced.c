@@ -110,13 +110,25 @@ bool sq_is_ours(struct sq *s)
 	return true;
 }
 
+static struct sq_sight sight_of(struct sq *s)
+{
+	pthread_mutex_lock(&s->readers_lock);
+	struct sq_sight was = s->sight;
+	pthread_mutex_unlock(&s->readers_lock);
+	return was;
+}
+
+/* A log that was emptied by us between the two looks is one look more. */
 bool sq_may_read(struct sq *s, sqlite3 *db)
 {
-	struct sq_sight was, now;
-	pthread_mutex_lock(&s->readers_lock);
-	was = s->sight;
-	pthread_mutex_unlock(&s->readers_lock);
-	return !was.file.ino || agrees(&was, s->path, db, &now);
+	struct sq_sight was = sight_of(s), now;
+	while (was.file.ino && !agrees(&was, s->path, db, &now)) {
+		struct sq_sight kept = sight_of(s);
+		if (kept.log_there == was.log_there && kept.salt[0] == was.salt[0])
+			return false;
+		was = kept;
+	}
+	return true;
 }
 
 void sq_note_ours(struct sq *s)
@@ -124,6 +136,22 @@ void sq_note_ours(struct sq *s)
 	struct sq_sight now;
 	look(s->path, s->db, &now);
 	keep_sight(s, &now);
+}
+
+/* The pages are overwritten by `secure_delete`; a checkpoint brings that into the file and empties the log. Under the lock,
+ * so that no reader takes the empty log for another's. */
+void sq_wipe(struct sq *s)
+{
+	struct sq_sight now;
+	if (!s->unwiped || !s->db)
+		return;
+	sqlite3_busy_timeout(s->db, 0);
+	pthread_mutex_lock(&s->readers_lock);
+	s->unwiped = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) != SQLITE_OK;
+	if (look(s->path, s->db, &now) && now.file.dev == s->file.dev && now.file.ino == s->file.ino)
+		s->sight = now;
+	pthread_mutex_unlock(&s->readers_lock);
+	sqlite3_busy_timeout(s->db, s->busy_ms);
 }
 
 /* ---- letting go of it ---- */

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from harness import DATA, check, equal, run, wait_for  # noqa: E402
 
 CONF = """
+lanes: 1
 trusted_proxies: [127.0.0.1/32]
 sites:
   default: { timezone: UTC, time_window: { past: any, future: 10m } }
