@@ -74,6 +74,21 @@ static int copy_pages(sqlite3 *from, sqlite3 *to)
 	return sqlite3_backup_finish(b) == SQLITE_OK && code == SQLITE_DONE ? 0 : -1;
 }
 
+/* What must be gone tomorrow must not live on in a copy. */
+static int forget_salt(const struct sq *s, sqlite3 *db)
+{
+	char *table = sqlite3_mprintf("%stally_salt", s->host->prefix(s->in));
+	char *sql = sqlite3_mprintf("PRAGMA secure_delete = ON; DELETE FROM \"%w\"", table);
+	int code = SQLITE_NOMEM;
+	if (table && sql)
+		code = sqlite3_table_column_metadata(db, NULL, table, "day", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK
+			       ? sqlite3_exec(db, sql, NULL, NULL, NULL)
+			       : SQLITE_OK; /* a store of a tally that had none */
+	sqlite3_free(sql);
+	sqlite3_free(table);
+	return code == SQLITE_OK ? 0 : -1;
+}
+
 static int copy(const struct sq *s, const char *from, const char *to, char words[256])
 {
 	sqlite3 *src = NULL, *dst = NULL;
@@ -85,7 +100,7 @@ static int copy(const struct sq *s, const char *from, const char *to, char words
 	if (rc == 0)
 		rc = check_store(s, src, from, words);
 	if (rc == 0 && (sqlite3_open_v2(to, &dst, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK ||
-			       copy_pages(src, dst) != 0))
+			       copy_pages(src, dst) != 0 || forget_salt(s, dst) != 0))
 		rc = say_db(words, to, dst);
 	if (rc == 0)
 		rc = check_store(s, dst, to, words);

@@ -6,6 +6,7 @@ its day is over; with the store away at midnight, the node away at midnight, eve
 import datetime
 import json
 import os
+import sqlite3
 import struct
 import sys
 import time
@@ -125,6 +126,12 @@ def alone(scene):
     old = slots(d)[0][2]
     equal(d.sqlite("SELECT day, hex(salt) FROM tally_salt"), [(clock.today(), old.hex().upper())], "in the store")
     check(any("tally.db" in f for f in files_with([old], d.data)), "the search finds the salt in the store while it lives")
+
+    copy = scene.path("copies", "copy.db")
+    os.mkdir(scene.path("copies"))
+    d.tally("backup", copy)
+    equal(files_with(forms(old), scene.path("copies")), [], "a backup with today's salt")
+    equal(sqlite3.connect(copy).execute("SELECT COUNT(*) FROM tally_event").fetchall()[0][0], 4, "events of the backup")
 
     # the last hour: the next one is agreed upon, nothing changes
     clock.to(clock.today(), 23.5 * 3600)
