@@ -140,14 +140,16 @@ static int64_t turn(struct salt_share *s)
 	salt_tidy();
 	if (!s->line || !is_time(s))
 		return IDLE_US;
-	enum agreed a = look(s);
-	s->looks = a == AGREED ? 0 : s->looks + 1;
-	if (a == AGREED)
-		s->looked_us = clock_mono_us();
-	else if (!is_away(s))
-		return s->looks < SOON_LOOKS ? SOON_US : PATIENT_US;
+	if (is_away(s)) { /* the line finds out when it is back */
+		atomic_store(&s->settled, true);
+		return PATIENT_US;
+	}
+	if (look(s) != AGREED)
+		return ++s->looks < SOON_LOOKS ? SOON_US : PATIENT_US;
+	s->looks = 0;
+	s->looked_us = clock_mono_us();
 	atomic_store(&s->settled, true);
-	return a == AGREED ? IDLE_US : PATIENT_US;
+	return IDLE_US;
 }
 
 static void *share_main(void *arg)

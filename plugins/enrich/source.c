@@ -132,7 +132,9 @@ void source_of(const struct tally_event *ev, struct source *out)
 	if (host.len && same_text(host, without_www(ev->host)))
 		host.len = 0;
 	bool own = ev->referrer.len && !host.len; /* a page of the site itself, or nothing that can be read */
-	struct site site = tag.len ? site_of_tag(tag) : site_of_host(host);
+	struct site site = { NULL, SITE_OTHER };
+	if (tag.len || host.len)
+		site = tag.len ? site_of_tag(tag) : site_of_host(host);
 	out->text = site.name ? text_of(site.name) : tag.len ? tag : host;
 	out->channel = NULL;
 	if (tagged || host.len || (is_view(ev) && !own))

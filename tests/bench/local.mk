@@ -25,3 +25,6 @@ BENCHES = tests/bench/bench_sketch tests/bench/bench_zone tests/bench/bench_even
 .PHONY: bench
 bench: $(addsuffix $(EXEEXT),$(BENCHES))
 	@for b in $(BENCHES); do echo "$$b"; $$b || exit 1; done
+
+EXTRA_PROGRAMS += tests/bench/bench_enrich
+tests_bench_bench_enrich_SOURCES = tests/bench/bench_enrich.c
