@@ -4,7 +4,8 @@
 
 static bool is_goal(const struct query_field *f)
 {
-	return f->kind == TALLY_DIM_NAME || f->kind == TALLY_DIM_PROP;
+	bool of_visit = str_starts(f->text, STR("visit:")); /* a prop as well, but no deed */
+	return f->kind == TALLY_DIM_NAME || (f->kind == TALLY_DIM_PROP && !of_visit);
 }
 
 static bool looks_at_goal(const struct query *q, const struct query_filter *f)

@@ -154,6 +154,9 @@ def dimensions(d):
     answer = d.query(**q)
     equal(answer["meta"]["source"], "rollup:agents", "without bots")
     equal(sorted({r["dimensions"][0] for r in answer["results"]}), ["", "Firefox", "Lynx", "Safari"], "browsers")
+    rate = d.rows(site_id="default", metrics=["conversion_rate"], date_range="day",
+                  filters=[["is", "visit:device", ["desktop"]], ["is", "event:name", ["own"]]])
+    equal(rate, [[33.3]], "of those at a desktop, who did it")
     rollups = {r["name"]: r["by"] for r in d.json("GET", "/v1/schema")[1]["rollups"]}
     equal(rollups["agents"], ["visit:device", "visit:browser", "visit:os", "visit:country"], "/v1/schema")
     columns = [r[1] for r in d.sqlite("PRAGMA table_info(tally_rollup_agents)")]
