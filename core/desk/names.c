@@ -67,7 +67,6 @@ static const struct {
 static const char *const dimension_names[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
 	"time:week", "time:month", FIELD_NAMES, NULL };
 static const char *const field_names[] = { FIELD_NAMES, NULL };
-static const char *const dimension_later[] = { NULL };
 
 static const char *const operator_names[] = { "is", "is_not", "contains", "contains_not", "matches", "matches_not",
 	"and", "or", "not", NULL };
@@ -215,8 +214,6 @@ static int field_of(struct tally_str name, struct query_field *f, struct query_e
 		f->key = str_make(name.ptr + props.len, name.len - props.len);
 		return 0;
 	}
-	if (listed(dimension_later, name))
-		return later(err, "dimension", name);
 	return unknown(err, "dimension", name, dimension_names);
 }
 
@@ -334,7 +331,9 @@ int query_check_pairs(const struct query *q, struct query_error *err)
 	for (size_t i = 0; i < q->nfields; i++) {
 		const struct query_field *f = &q->fields[i];
 		if (visits >= 0 && !is_page_of_visit(f) && f->kind != TALLY_DIM_REFERRER)
-			return bad_pair(q, visits, f, "it goes with time and visit:*", of_visits, err);
+			return bad_pair(q, visits, f,
+				"it goes with time, visit:referrer, visit:entry_page and visit:exit_page", of_visits,
+				err);
 		if (asks_events && is_page_of_visit(f))
 			return bad_pair(q, events, f, "that goes with metrics of visits", metrics_of_visits, err);
 	}
