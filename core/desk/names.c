@@ -58,11 +58,12 @@ static const struct {
 	{ "time:month", ZONE_MONTH },
 };
 
-#define FIELD_NAMES                                                                                                 \
+/* What an event has, and what a question may look at. */
+#define EVENT_FIELDS                                                                                                \
 	"event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer", "visit:source",            \
 		"visit:channel", "visit:utm_source", "visit:utm_medium", "visit:utm_campaign", "visit:utm_content", \
-		"visit:utm_term", "visit:device", "visit:browser", "visit:os", "visit:country", "visit:entry_page", \
-		"visit:exit_page"
+		"visit:utm_term", "visit:device", "visit:browser", "visit:os", "visit:country"
+#define FIELD_NAMES EVENT_FIELDS, "visit:entry_page", "visit:exit_page"
 
 static const char *const dimension_names[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
 	"time:week", "time:month", FIELD_NAMES, NULL };
@@ -277,7 +278,7 @@ int query_add_dimension(struct query *q, struct arena *a, struct tally_str name,
 static const char *const of_visits[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day", "time:week",
 	"time:month", "visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
 static const char *const of_events[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day", "time:week",
-	"time:month", "event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer", NULL };
+	"time:month", EVENT_FIELDS, NULL };
 static const char *const metrics_of_visits[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration", NULL };
 
 const char *const *query_visit_metric_names(void)
