@@ -332,9 +332,7 @@ int query_check_pairs(const struct query *q, struct query_error *err)
 	for (size_t i = 0; i < q->nfields; i++) {
 		const struct query_field *f = &q->fields[i];
 		if (visits >= 0 && !is_page_of_visit(f) && f->kind != TALLY_DIM_REFERRER)
-			return bad_pair(q, visits, f,
-				"it goes with time, visit:referrer, visit:entry_page and visit:exit_page", of_visits,
-				err);
+			return bad_pair(q, visits, f, "it goes with time and visit:*", of_visits, err);
 		if (asks_events && is_page_of_visit(f))
 			return bad_pair(q, events, f, "that goes with metrics of visits", metrics_of_visits, err);
 	}
