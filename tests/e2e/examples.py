@@ -63,9 +63,10 @@ def mariadb(scene, day):
     secret = scene.path("password")
     with open(secret, "w") as f:
         f.write("secret\n")
-    # the example takes a month of the past; the day of the sample is older
+    # the example takes a month of the past and keeps raw events for a while; the day of the sample is older
     env = {"TALLY_DB": "mysql://tally@127.0.0.1:%d/tally" % db.port, "TALLY_DB_PASSWORD_FILE": secret}
-    text = "include: %s\nsites: { default: { time_window: { past: any } } }\n" % os.path.join(SOURCE, "conf", "mariadb.yaml")
+    text = "include: %s\nsites: { default: { time_window: { past: any } } }\nretention: { events: forever }\n" % (
+        os.path.join(SOURCE, "conf", "mariadb.yaml"))
     d = Tallyd(scene, text, "tallyd-mariadb", env)
     play(d, day)
     equal(totals(d), [EVENTS, VISITORS, REVENUE], "mariadb.yaml: totals of the day")
