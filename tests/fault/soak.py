@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from rig import (HEAD, SEED, Figures, Lines, Load, Maria, Proxy, Row, Scene, Sqlite, check, conf,  # noqa: E402
+from rig import (HEAD, SEED, Failed, Figures, Lines, Load, Maria, Proxy, Row, Scene, Sqlite, check, conf,  # noqa: E402
                  file_sink, line_of, maria, rss_kib, sqlite, verify, wait_for, writes_commit)
 
 ROUND_S = 120
@@ -36,7 +36,10 @@ class World:
         """Restarts the daemon with these armed, lets them fire, and arms nothing at the next start."""
         self.d.kill()
         self.d.env = {"TALLY_FAULT": faults}
-        self.d.start()
+        try:
+            self.d.start()
+        except Failed:
+            check(not self.d.process.alive(), "a daemon with seams neither answers nor ends")   # one fired before it answered
         self.d.env = None
 
 
@@ -142,6 +145,7 @@ def failing_disk(w):
     w.seams(",".join("%s:%d:%s" % (name, n + k * random.randint(3, 9), act) for k, (name, act) in enumerate([
         ("spool.sync", "EIO"), ("spool.write", "ENOSPC"), ("spool.write", "short"), ("spool.sync", "stall=300")])))
     time.sleep(2)
+    check(w.d.process.alive(), "a failing disk ended the daemon")
 
 
 def die_at_a_step(w):
