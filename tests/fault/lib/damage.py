@@ -25,6 +25,8 @@ def live_segments(d):
     for path in glob.glob(os.path.join(d.data, "spool", "*.seg")):
         with open(path, "rb") as f:
             head = f.read(48)
+        if len(head) < 48:  # it is just being made
+            continue
         magic, _, kind, number = struct.unpack("<8sII16xQ", head[:40])
         if magic == b"TALLYSEG" and kind == 1:
             found.append((number, path))
