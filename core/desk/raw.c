@@ -57,16 +57,7 @@ void raw_sql_open(struct raw_scan *s, struct store_sql *sql)
 
 void raw_put_source(struct raw_scan *s, struct store_sql *sql)
 {
-	struct run *r = s->run;
-	out_lit(&sql->text, " FROM ");
-	store_sql_table(sql, store_of(r->reader), store_options(store_of(r->reader))->schema->fixed[SCHEMA_EVENT].name);
-	out_lit(&sql->text, " WHERE `site` = ");
-	store_sql_text(sql, r->q->site);
-	out_lit(&sql->text, " AND `time` >= ");
-	store_sql_int(sql, r->plan->pieces[r->piece].from_us);
-	out_lit(&sql->text, " AND `time` < ");
-	store_sql_int(sql, r->plan->pieces[r->piece].to_us);
-	run_narrow(r, sql, raw_column);
+	run_put_source(s->run, sql, SCHEMA_EVENT, raw_column);
 }
 
 void raw_put_limit(struct raw_scan *s, struct store_sql *sql)

@@ -90,3 +90,17 @@ int run_plan(struct run *r, const struct query *q, const struct plan *plan, stru
 		groups_drop_nothing(&r->groups);
 	return rc;
 }
+
+void run_put_source(struct run *r, struct store_sql *sql, unsigned table,
+	const char *(*column_of)(const struct run *r, unsigned field))
+{
+	out_lit(&sql->text, " FROM ");
+	store_sql_table(sql, store_of(r->reader), store_options(store_of(r->reader))->schema->fixed[table].name);
+	out_lit(&sql->text, " WHERE `site` = ");
+	store_sql_text(sql, r->q->site);
+	out_lit(&sql->text, " AND `time` >= ");
+	store_sql_int(sql, r->plan->pieces[r->piece].from_us);
+	out_lit(&sql->text, " AND `time` < ");
+	store_sql_int(sql, r->plan->pieces[r->piece].to_us);
+	run_narrow(r, sql, column_of);
+}

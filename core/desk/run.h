@@ -52,6 +52,11 @@ must_check int run_statement(struct run *r, const struct store_sql *sql, tally_r
  * on each row. column_of: the name of a field's column, NULL = not a column. */
 void run_narrow(struct run *r, struct store_sql *sql, const char *(*column_of)(const struct run *r, unsigned field));
 
+/* " FROM table WHERE …": the rows of the site in the piece's time, narrowed. table: SCHEMA_EVENT or another fixed one with
+ * columns `site` and `time`. */
+void run_put_source(struct run *r, struct store_sql *sql, unsigned table,
+	const char *(*column_of)(const struct run *r, unsigned field));
+
 /* One such test; false = SQL cannot make it, or has too many values already. */
 bool run_narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column);
 

@@ -53,15 +53,7 @@ static void put_statement(struct visit_scan *s, struct store_sql *sql)
 	for (size_t i = 0; i < needs->n; i++)
 		if (plan_is_of_visits(needs->need[i].kind))
 			want(s, sql, need_column(needs->need[i].kind));
-	out_lit(&sql->text, " FROM ");
-	store_sql_table(sql, store_of(r->reader), store_options(store_of(r->reader))->schema->fixed[SCHEMA_VISIT].name);
-	out_lit(&sql->text, " WHERE `site` = ");
-	store_sql_text(sql, r->q->site);
-	out_lit(&sql->text, " AND `time` >= ");
-	store_sql_int(sql, r->plan->pieces[r->piece].from_us);
-	out_lit(&sql->text, " AND `time` < ");
-	store_sql_int(sql, r->plan->pieces[r->piece].to_us);
-	run_narrow(r, sql, narrow_column);
+	run_put_source(r, sql, SCHEMA_VISIT, narrow_column);
 	out_lit(&sql->text, " LIMIT ");
 	store_sql_int(sql, (int64_t)s->max_rows + 1);
 }
