@@ -153,9 +153,11 @@ struct tally_str conf_manual(struct arena *a);
 /* The site by name, or "default". Never NULL. */
 const struct conf_site *conf_site(const struct conf *c, struct tally_str name);
 
-/* "visit:browser" and the like are props of the events: the key of the prop, or NULL; and the other way round. */
+/* "visit:browser" and the like are props of the event that began the visit: the key of the prop, or NULL; and the other
+ * way round; and which enum tally_visit_value has that key, -1 = none. */
 const char *conf_visit_key(struct tally_str name);
 const char *conf_visit_name(struct tally_str key);
+int conf_visit_value(struct tally_str key);
 
 /* Which top-level options differ between two configurations and need a restart: names, comma-separated, or "". */
 struct tally_str conf_restart_needed(const struct conf *before, const struct conf *after, struct arena *a);

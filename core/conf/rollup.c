@@ -273,9 +273,17 @@ static bool is_of_visits(const struct conf_metric *m)
 	return (m->kind >= TALLY_VISITS && m->kind <= TALLY_DURATION) || m->kind == TALLY_VIEWS;
 }
 
+/* Only visits have it. */
 static bool is_visit_dim(const struct conf_dimension *d)
 {
 	return d->kind == TALLY_DIM_ENTRY_PAGE || d->kind == TALLY_DIM_EXIT_PAGE;
+}
+
+/* Visits have it too. */
+static bool has_visit(const struct conf_dimension *d)
+{
+	return is_visit_dim(d) || d->kind == TALLY_DIM_REFERRER ||
+	       (d->kind == TALLY_DIM_PROP && conf_visit_value(str_of(d->key)) >= 0);
 }
 
 /* A sum over visits knows nothing of single events, and an event nothing of the pages of its visit. */
@@ -291,9 +299,8 @@ int conf_rollup_pairs(const struct conf_rollup *ru, char why[256])
 			snprintf(why, 256,
 				"%s cannot be told by %s: that goes with visits, bounces, duration and views",
 				word_of(metric_words, COUNT(metric_words), events->kind), dim);
-		else if (visits && !is_visit_dim(d) && d->kind != TALLY_DIM_REFERRER)
-			snprintf(why, 256,
-				"%s cannot be told by %s: it goes with visit:referrer, visit:entry_page and visit:exit_page",
+		else if (visits && !has_visit(d))
+			snprintf(why, 256, "%s cannot be told by %s: it goes with visit:*",
 				word_of(metric_words, COUNT(metric_words), visits->kind), dim);
 		else
 			continue;

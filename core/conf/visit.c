@@ -1,38 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dimensions of a visit that are props of its events: the names of the query language, and the keys that the plugin
+/* Dimensions of a visit that are props of its first event: the names of the query language, and the keys that the plugin
  * enrich (and the reading of a URL) set. */
 #include <string.h>
 
 #include "conf/conf.h"
 
-static const struct {
-	const char *name, *key;
-} visits[] = {
-	{ "visit:source", "$source" },
-	{ "visit:channel", "$channel" },
-	{ "visit:utm_source", "utm_source" },
-	{ "visit:utm_medium", "utm_medium" },
-	{ "visit:utm_campaign", "utm_campaign" },
-	{ "visit:utm_content", "utm_content" },
-	{ "visit:utm_term", "utm_term" },
-	{ "visit:device", "$device" },
-	{ "visit:browser", "$browser" },
-	{ "visit:os", "$os" },
-	{ "visit:country", "$country" },
+static const char *const keys[TALLY_VISIT_VALUES] = TALLY_VISIT_KEYS;
+static const char *const names[TALLY_VISIT_VALUES] = {
+	[TALLY_VISIT_SOURCE] = "visit:source",
+	[TALLY_VISIT_CHANNEL] = "visit:channel",
+	[TALLY_VISIT_UTM_SOURCE] = "visit:utm_source",
+	[TALLY_VISIT_UTM_MEDIUM] = "visit:utm_medium",
+	[TALLY_VISIT_UTM_CAMPAIGN] = "visit:utm_campaign",
+	[TALLY_VISIT_UTM_CONTENT] = "visit:utm_content",
+	[TALLY_VISIT_UTM_TERM] = "visit:utm_term",
+	[TALLY_VISIT_DEVICE] = "visit:device",
+	[TALLY_VISIT_BROWSER] = "visit:browser",
+	[TALLY_VISIT_OS] = "visit:os",
+	[TALLY_VISIT_COUNTRY] = "visit:country",
 };
+
+static int find(const char *const *list, struct tally_str text)
+{
+	for (int i = 0; i < TALLY_VISIT_VALUES; i++)
+		if (str_eq(str_of(list[i]), text))
+			return i;
+	return -1;
+}
+
+int conf_visit_value(struct tally_str key)
+{
+	return find(keys, key);
+}
 
 const char *conf_visit_key(struct tally_str name)
 {
-	for (size_t i = 0; i < sizeof visits / sizeof *visits; i++)
-		if (str_eq(str_of(visits[i].name), name))
-			return visits[i].key;
-	return NULL;
+	int i = find(names, name);
+	return i < 0 ? NULL : keys[i];
 }
 
 const char *conf_visit_name(struct tally_str key)
 {
-	for (size_t i = 0; i < sizeof visits / sizeof *visits; i++)
-		if (str_eq(str_of(visits[i].key), key))
-			return visits[i].name;
-	return NULL;
+	int i = find(keys, key);
+	return i < 0 ? NULL : names[i];
 }

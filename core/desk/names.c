@@ -58,12 +58,14 @@ static const struct {
 	{ "time:month", ZONE_MONTH },
 };
 
-/* What an event has, and what a question may look at. */
-#define EVENT_FIELDS                                                                                                \
-	"event:name", "event:page", "event:hostname", "event:props:X", "visit:referrer", "visit:source",            \
-		"visit:channel", "visit:utm_source", "visit:utm_medium", "visit:utm_campaign", "visit:utm_content", \
-		"visit:utm_term", "visit:device", "visit:browser", "visit:os", "visit:country"
-#define FIELD_NAMES EVENT_FIELDS, "visit:entry_page", "visit:exit_page"
+/* What an event has of its visit; what else it has; what only a visit has; and what a question may look at. */
+#define SHARED_FIELDS                                                                                         \
+	"visit:referrer", "visit:source", "visit:channel", "visit:utm_source", "visit:utm_medium",            \
+		"visit:utm_campaign", "visit:utm_content", "visit:utm_term", "visit:device", "visit:browser", \
+		"visit:os", "visit:country"
+#define EVENT_FIELDS "event:name", "event:page", "event:hostname", "event:props:X", SHARED_FIELDS
+#define PAGES_OF_VISIT "visit:entry_page", "visit:exit_page"
+#define FIELD_NAMES EVENT_FIELDS, PAGES_OF_VISIT
 
 static const char *const dimension_names[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day",
 	"time:week", "time:month", FIELD_NAMES, NULL };
@@ -276,7 +278,7 @@ int query_add_dimension(struct query *q, struct arena *a, struct tally_str name,
 /* ---- which go together ---- */
 
 static const char *const of_visits[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day", "time:week",
-	"time:month", "visit:referrer", "visit:entry_page", "visit:exit_page", NULL };
+	"time:month", SHARED_FIELDS, PAGES_OF_VISIT, NULL };
 static const char *const of_events[] = { "time", "time:minute", "time:quarter", "time:hour", "time:day", "time:week",
 	"time:month", EVENT_FIELDS, NULL };
 static const char *const metrics_of_visits[] = { "visits", "views_per_visit", "bounce_rate", "visit_duration", NULL };
@@ -309,6 +311,13 @@ static bool is_page_of_visit(const struct query_field *f)
 	return f->kind == TALLY_DIM_ENTRY_PAGE || f->kind == TALLY_DIM_EXIT_PAGE;
 }
 
+/* "event:props:utm_source" is the same prop as "visit:utm_source", but asks for that of each event. */
+static bool is_of_visit(const struct query_field *f)
+{
+	return is_page_of_visit(f) || f->kind == TALLY_DIM_REFERRER ||
+	       (f->kind == TALLY_DIM_PROP && str_starts(f->text, STR("visit:")));
+}
+
 /* field is not to be had with metric number `at`, -1 = with what is no question about metrics. */
 static int bad_pair(const struct query *q, int at, const struct query_field *f, const char *why,
 	const char *const *legal, struct query_error *err)
@@ -331,7 +340,7 @@ int query_check_pairs(const struct query *q, struct query_error *err)
 	bool asks_events = events >= 0 || q->form >= QUERY_FUNNEL;
 	for (size_t i = 0; i < q->nfields; i++) {
 		const struct query_field *f = &q->fields[i];
-		if (visits >= 0 && !is_page_of_visit(f) && f->kind != TALLY_DIM_REFERRER)
+		if (visits >= 0 && !is_of_visit(f))
 			return bad_pair(q, visits, f, "it goes with time and visit:*", of_visits, err);
 		if (asks_events && is_page_of_visit(f))
 			return bad_pair(q, events, f, "that goes with metrics of visits", metrics_of_visits, err);

@@ -80,6 +80,16 @@ struct cover {
 	bool whole_rows; /* some piece is of the rollup */
 };
 
+/* From when on visits are whole, with what is asked of them. */
+static int64_t visits_since(const struct query *q, const struct plan_store *st)
+{
+	int64_t since = st->meta->visits_horizon_us;
+	for (size_t i = 0; i < q->nfields; i++)
+		if (q->fields[i].kind == TALLY_DIM_PROP && st->meta->values_horizon_us > since)
+			since = st->meta->values_horizon_us;
+	return since;
+}
+
 static int64_t grain_ceil(const struct cover *c, uint32_t grain, int64_t t)
 {
 	int64_t start = zone_floor(c->q->site_zone, grains[grain].unit, t);
@@ -112,7 +122,7 @@ static bool cover_end(struct cover *c, int64_t from, int64_t to)
 	struct query_range r = c->plan->range;
 	if ((from != r.from_us && to != r.to_us) || to - from >= grains[TALLY_QUARTER].length_us ||
 		from < c->st->raw_horizon_us ||
-		(plan_needs_visits(&c->plan->needs) && from < c->st->meta->visits_horizon_us))
+		(plan_needs_visits(&c->plan->needs) && from < visits_since(c->q, c->st)))
 		return false;
 	add_piece(c, from, to, PLAN_EVENTS);
 	return true;
@@ -257,8 +267,8 @@ static bool try_rollup(const struct query *q, const struct plan_store *st, size_
 		return false;
 	}
 	struct cover c = { .q = q, .st = st, .horizon_us = st->meta->rollup_horizon_us[r->id], .arena = a, .plan = p };
-	if (plan_needs_visits(&p->needs) && st->meta->visits_horizon_us > c.horizon_us)
-		c.horizon_us = st->meta->visits_horizon_us;
+	if (plan_needs_visits(&p->needs) && visits_since(q, st) > c.horizon_us)
+		c.horizon_us = visits_since(q, st);
 	if (cover_axis(&c) && c.whole_rows)
 		return true;
 	p->held = r;
@@ -290,15 +300,22 @@ static int refuse(const struct query *q, const struct plan_store *st, struct are
 }
 
 /* Raw rows of visits begin where plugin session began. */
-static int refuse_visits(const struct plan_store *st, struct query_error *err)
+static int refuse_visits(
+	const struct query *q, struct query_range range, const struct plan_store *st, struct query_error *err)
 {
 	char since[40];
-	int64_t from = st->meta->visits_horizon_us;
+	int64_t from = visits_since(q, st);
+	bool plain = st->meta->visits_horizon_us <= range.from_us;
+	if (from == INT64_MAX && plain)
+		return query_fail(err, 422, "not_covered",
+			"what visits came with is not known here: the plugin session is older than that; install the one of this "
+			"version");
 	if (from == INT64_MAX)
 		return query_fail(err, 422, "not_covered",
 			"visits are not counted here: name the plugin session in pipeline:, before rollup");
 	since[zone_format(zone_utc(), from, since)] = 0;
-	return query_fail(err, 422, "not_covered", "visits are counted only since %s", since);
+	return query_fail(err, 422, "not_covered",
+		plain ? "what visits came with is kept only since %s" : "visits are counted only since %s", since);
 }
 
 int plan_make(const struct query *q, struct query_range range, const struct plan_store *st, struct arena *a,
@@ -330,8 +347,8 @@ int plan_make(const struct query *q, struct query_range range, const struct plan
 	}
 	if (out->rollup)
 		return 0;
-	if (plan_needs_visits(&out->needs) && range.from_us < st->meta->visits_horizon_us)
-		return refuse_visits(st, err);
+	if (plan_needs_visits(&out->needs) && range.from_us < visits_since(q, st))
+		return refuse_visits(q, range, st, err);
 	if (range.from_us < st->raw_horizon_us)
 		return refuse(q, st, a, err);
 	out->pieces = arena_zalloc(a, sizeof *out->pieces);

@@ -13,9 +13,13 @@ struct visit_scan {
 	struct tally_str fields[QUERY_FIELDS_MAX];
 };
 
-static enum schema_visit_column field_column(uint32_t kind)
+/* Assumes: query_check_pairs() let it through. */
+static enum schema_visit_column field_column(const struct query_field *f)
 {
-	return kind == TALLY_DIM_ENTRY_PAGE ? VIC_ENTRY : kind == TALLY_DIM_EXIT_PAGE ? VIC_EXIT : VIC_REFERRER;
+	int value = f->kind == TALLY_DIM_PROP ? conf_visit_value(f->key) : -1;
+	if (value >= 0)
+		return VIC_VALUES + (unsigned)value;
+	return f->kind == TALLY_DIM_ENTRY_PAGE ? VIC_ENTRY : f->kind == TALLY_DIM_EXIT_PAGE ? VIC_EXIT : VIC_REFERRER;
 }
 
 static enum schema_visit_column need_column(uint32_t kind)
@@ -38,7 +42,7 @@ static void want(struct visit_scan *s, struct store_sql *sql, enum schema_visit_
 static const char *narrow_column(const struct run *r, unsigned field)
 {
 	const struct schema *schema = store_options(store_of(r->reader))->schema;
-	return schema->fixed[SCHEMA_VISIT].columns[field_column(r->q->fields[field].kind)].name;
+	return schema->fixed[SCHEMA_VISIT].columns[field_column(&r->q->fields[field])].name;
 }
 
 static void put_statement(struct visit_scan *s, struct store_sql *sql)
@@ -49,7 +53,7 @@ static void put_statement(struct visit_scan *s, struct store_sql *sql)
 	out_lit(&sql->text, "SELECT ");
 	want(s, sql, VIC_TIME);
 	for (size_t i = 0; i < r->q->nfields; i++)
-		want(s, sql, field_column(r->q->fields[i].kind));
+		want(s, sql, field_column(&r->q->fields[i]));
 	for (size_t i = 0; i < needs->n; i++)
 		if (plan_is_of_visits(needs->need[i].kind))
 			want(s, sql, need_column(needs->need[i].kind));
@@ -71,7 +75,7 @@ static int take_row(void *arg, const struct tally_cell *cells)
 	if (run_out_of_time(r))
 		return RUN_STOP;
 	for (size_t i = 0; i < r->q->nfields; i++) {
-		const struct tally_cell *c = &cells[s->at[field_column(r->q->fields[i].kind)]];
+		const struct tally_cell *c = &cells[s->at[field_column(&r->q->fields[i])]];
 		s->fields[i] = c->null ? (struct tally_str){ 0 } : str_make(c->v.ptr, c->len);
 	}
 	if (r->q->filter && !query_passes(r->q->filter, s->fields))

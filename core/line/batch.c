@@ -202,6 +202,13 @@ void batch_add_gone_salt(struct batch *b, int64_t day)
 
 /* ---- visits ---- */
 
+/* What is too long for its column is none. */
+static struct tally_str visit_value(struct batch *b, const struct tally_visit *v, uint32_t i)
+{
+	bool there = i < v->nvalues && v->values[i].len <= EVENT_PROP_TEXT_MAX;
+	return there ? arena_str(&b->arena, v->values[i]) : (struct tally_str){ 0 };
+}
+
 /* The row is the visit as it is now; the days it was in and is in have changed. */
 int line_plug_visit(void *line, const struct tally_visit *before, const struct tally_visit *now)
 {
@@ -220,6 +227,8 @@ int line_plug_visit(void *line, const struct tally_visit *before, const struct t
 	row[VIC_ENTRY] = cell_text(arena_str(&b->arena, now->entry_page));
 	row[VIC_EXIT] = cell_text(arena_str(&b->arena, now->exit_page));
 	row[VIC_REFERRER] = cell_text(arena_str(&b->arena, now->referrer));
+	for (uint32_t i = 0; i < TALLY_VISIT_VALUES; i++)
+		row[VIC_VALUES + i] = cell_text(visit_value(b, now, i));
 	touch_day(b, site, now->begin_us);
 	if (before)
 		touch_day(b, site, before->begin_us);

@@ -114,8 +114,9 @@ static void take_reload(struct line *l)
 	if (l->reloading || l->filling->dirty)
 		return;
 	take_pipeline(l, set, conf);
-	if (l->opt.plugins == set && plug_set_gives_visits(set) && !ship_visits(l->ship) && l->state == LINE_READING) {
-		ship_set_visits(l->ship, true);
+	uint32_t gives = plug_set_gives(set);
+	if (l->opt.plugins == set && (gives & ~ship_gives(l->ship)) && l->state == LINE_READING) {
+		ship_set_gives(l->ship, gives);
 		place_ask(l); /* the store is to remember from when on visits are whole */
 	}
 	pthread_mutex_lock(&l->lock);
@@ -306,7 +307,7 @@ int line_open(const struct line_options *opt, struct line **out, char why[512])
 	l->entry.skips = opt->sink->skips;
 	place_hold(l, 0);
 	ship_on_report(l->ship, knock, l);
-	ship_set_visits(l->ship, plug_set_gives_visits(opt->plugins));
+	ship_set_gives(l->ship, plug_set_gives(opt->plugins));
 	ledger_add_line(opt->ledger, &l->entry);
 	*out = l;
 	return 0;

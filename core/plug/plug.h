@@ -119,7 +119,8 @@ void plug_reset(struct plug_chain *ch);
 
 /* [line] State that outlives a batch: the instances with save and load, in pipeline order. */
 size_t plug_states(const struct plug_chain *ch);
-bool plug_set_gives_visits(const struct plug_set *s);
+/* TALLY_GIVES_… of the stages that give visits. */
+uint32_t plug_set_gives(const struct plug_set *s);
 bool plug_set_states(const struct plug_set *s); /* would a chain of the line have one? */
 struct plug_state {
 	const char *name, *version; /* the plugin's */

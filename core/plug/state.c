@@ -21,12 +21,13 @@ bool plug_set_states(const struct plug_set *s)
 	return false;
 }
 
-bool plug_set_gives_visits(const struct plug_set *s)
+uint32_t plug_set_gives(const struct plug_set *s)
 {
+	uint32_t gives = 0;
 	for (size_t i = 0; i < s->nstages; i++)
 		if (s->stages[i].plugin->gives & TALLY_GIVES_VISITS)
-			return true;
-	return false;
+			gives |= s->stages[i].plugin->gives;
+	return gives;
 }
 
 static struct tally_instance *find(const struct plug_chain *ch, size_t i)

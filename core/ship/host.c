@@ -152,6 +152,13 @@ static size_t host_tables(const struct tally_sink_instance *in, const struct tal
 	return in->ntables;
 }
 
+static uint32_t host_since(const struct tally_sink_instance *in, const struct tally_table *table, uint32_t column)
+{
+	if (column < schema_columns_at_first(in->schema, table))
+		return TALLY_SINCE_FIRST;
+	return in->had_later ? TALLY_SINCE_HAD : TALLY_SINCE_LATER;
+}
+
 /* ---- sketches ---- */
 
 static size_t host_sketch_room(enum tally_sketch_kind kind)
@@ -216,6 +223,7 @@ static const struct tally_sink_host table = {
 	.sketch_estimate = host_sketch_estimate,
 	.seam = host_seam,
 	.state = host_state,
+	.since = host_since,
 };
 
 /* ---- instances ---- */

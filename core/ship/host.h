@@ -48,7 +48,8 @@ struct tally_sink_instance {
 	struct ship_refusals refusals;
 	char state_name[32], state_words[SHIP_MESSAGE_BYTES]; /* what stands badly now; "" = nothing */
 	void *self;                                           /* the sink's own; NULL until opened */
-	bool visits; /* the pipeline gives visits; set by the line while the ship lies idle */
+	uint32_t gives; /* TALLY_GIVES_…, what the pipeline gives; set by the line while the ship lies idle */
+	bool had_later; /* [ship] the store has had the columns that came with later versions */
 };
 
 /* Makes the instance and opens the sink. Strings of cs and c are copied, the schema is borrowed. -EINVAL with why. */

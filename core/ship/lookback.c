@@ -100,6 +100,7 @@ static int look(struct looking *l)
 	int got = ask(l, sql, types, 3, keep_row), rc = TALLY_SINK_OK;
 	if (got == 0 || got == -ENOENT)
 		choose_tables(l);
+	l->in->had_later = remember_find(&l->mem, schema_later_name(s, &s->fixed[SCHEMA_VISIT])) != NULL;
 	if (got != 0)
 		return got == -ENOENT ? TALLY_SINK_OK : unseen(l, got);
 	for (size_t i = 0; i < s->ntables && rc == TALLY_SINK_OK; i++)

@@ -10,11 +10,13 @@
  *   began/UUID/ID     horizon: where in its log that node began to write ID, or once more did
  *   ended/UUID/ID     horizon: where it last ceased to; see ship/remember.h
  *   horizon/visits    horizon: event time from which visits are whole, as for a rollup; written once a plugin gives any
+ *   horizon/visit_values  the same of what visits came with (source, browser, …)
  *   horizon/GRAIN     horizon: rows of this grain before it may have been deleted (retention; only moves forward)
  *   horizon/events    the same of raw events
  *   epoch             horizon: a number that grows with every change that all lines must learn of before they write more:
  *                     each batch looks at it (tally_guard)
  *   table/NAME        the table was made: if it is missing now, it has gone
+ *   columns/NAME/2    so were the columns of a fixed table that came with a later version
  * A bucket is whole in a rollup if it begins at or behind both horizons. Read and completed on the ship's thread at every
  * position(). */
 #ifndef SHIP_META_H
@@ -41,6 +43,7 @@ struct meta {
 	int64_t grain_horizon_us[TALLY_GRAINS]; /* INT64_MIN = none */
 	int64_t events_horizon_us;              /* raw events before it may be gone; INT64_MIN = none are */
 	int64_t visits_horizon_us;              /* INT64_MAX = none are given */
+	int64_t values_horizon_us;              /* … what they came with */
 	const int64_t *rollup_horizon_us;       /* by rollup id */
 	const char *const *rollup_table;        /* without the prefix; NULL = all as in the schema */
 	const char *const *rollup_short_of;     /* for readers: the node that does not write it, NULL = none */
@@ -49,6 +52,7 @@ struct meta {
 };
 
 #define META_VISITS "horizon/visits"
+#define META_VALUES "horizon/visit_values"
 
 /* The table that has the rollup's rows in this store, without the prefix. */
 const char *meta_table(const struct meta *m, const struct schema_rollup *r);

@@ -62,8 +62,11 @@ static void want_tables(struct wanted *w)
 	const struct schema *s = w->rd->in->schema;
 	for (size_t i = 0; i < s->ntables; i++) {
 		const char *name = meta_table_name(s->tables[i], w->rd->arena);
+		const char *later = schema_later_name(s, s->tables[i]);
 		if (!remember_find(&w->rd->mem, name))
 			want(w, name, "", NULL);
+		if (later && !remember_find(&w->rd->mem, later))
+			want(w, later, "", NULL);
 	}
 }
 
@@ -203,13 +206,14 @@ static void want_ended(struct wanted *w)
 	}
 }
 
-static int want_visits(struct wanted *w)
+/* From when on they are whole: visits, and what they came with. */
+static int want_visits(struct wanted *w, const char *name, uint32_t gives)
 {
-	if (!w->rd->in->visits || remember_find(&w->rd->mem, META_VISITS))
+	if ((w->rd->in->gives & gives) != gives || remember_find(&w->rd->mem, name))
 		return TALLY_SINK_OK;
 	int rc = find_first_horizon(w);
 	if (rc == TALLY_SINK_OK)
-		want(w, META_VISITS, "", &w->first_horizon_us);
+		want(w, name, "", &w->first_horizon_us);
 	return rc;
 }
 
@@ -251,7 +255,9 @@ int list_missing(struct wanted *w)
 	want_ended(w);
 	rc = want_rollups(w);
 	if (rc == TALLY_SINK_OK)
-		rc = want_visits(w);
+		rc = want_visits(w, META_VISITS, TALLY_GIVES_VISITS);
+	if (rc == TALLY_SINK_OK)
+		rc = want_visits(w, META_VALUES, TALLY_GIVES_VISITS | TALLY_GIVES_VALUES);
 	if (w->n)
 		qsort(w->cells, w->n, 3 * sizeof *w->cells, by_name);
 	return rc;

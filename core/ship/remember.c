@@ -173,5 +173,6 @@ void remember_resolve(struct remember *m, const struct schema *s, bool reading, 
 	out->nrollups = s->nrollups;
 	out->events_horizon_us = remember_horizon(m, META_EVENTS, INT64_MIN);
 	out->visits_horizon_us = remember_horizon(m, META_VISITS, INT64_MAX);
+	out->values_horizon_us = remember_horizon(m, META_VALUES, INT64_MAX);
 	out->epoch = remember_horizon(m, META_EPOCH, 0);
 }

@@ -110,6 +110,19 @@ static const struct tally_column visit_columns[VIC_COLUMNS] = {
 	[VIC_ENTRY] = TEXT("entry_page", TALLY_M_SET, EVENT_URL_MAX),
 	[VIC_EXIT] = TEXT("exit_page", TALLY_M_SET, EVENT_URL_MAX),
 	[VIC_REFERRER] = TEXT("referrer", TALLY_M_SET, EVENT_URL_MAX),
+#define VALUE(which, name) [VIC_VALUES + (which)] = TEXT(name, TALLY_M_SET, EVENT_PROP_TEXT_MAX)
+	VALUE(TALLY_VISIT_SOURCE, "source"),
+	VALUE(TALLY_VISIT_CHANNEL, "channel"),
+	VALUE(TALLY_VISIT_UTM_SOURCE, "utm_source"),
+	VALUE(TALLY_VISIT_UTM_MEDIUM, "utm_medium"),
+	VALUE(TALLY_VISIT_UTM_CAMPAIGN, "utm_campaign"),
+	VALUE(TALLY_VISIT_UTM_CONTENT, "utm_content"),
+	VALUE(TALLY_VISIT_UTM_TERM, "utm_term"),
+	VALUE(TALLY_VISIT_DEVICE, "device"),
+	VALUE(TALLY_VISIT_BROWSER, "browser"),
+	VALUE(TALLY_VISIT_OS, "os"),
+	VALUE(TALLY_VISIT_COUNTRY, "country"),
+#undef VALUE
 };
 
 static const struct tally_column salt_columns[] = {
@@ -135,6 +148,18 @@ static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 	[SCHEMA_SALT] = { "tally_salt", salt_columns, COUNT(salt_columns), 0, NULL,
 		"what visitors are hashed with today, shared by the nodes: leave it out of dumps" },
 };
+
+/* ---- what came later ---- */
+
+uint32_t schema_columns_at_first(const struct schema *s, const struct tally_table *t)
+{
+	return t == &s->fixed[SCHEMA_VISIT] ? VIC_VALUES : t->ncolumns;
+}
+
+const char *schema_later_name(const struct schema *s, const struct tally_table *t)
+{
+	return t == &s->fixed[SCHEMA_VISIT] ? "columns/tally_visit/2" : NULL;
+}
 
 /* ---- names ---- */
 

@@ -62,7 +62,8 @@ enum schema_visit_column { /* tally_visit */
 	VIC_ENTRY,
 	VIC_EXIT,
 	VIC_REFERRER,
-	VIC_COLUMNS
+	VIC_VALUES, /* and the others of enum tally_visit_value */
+	VIC_COLUMNS = VIC_VALUES + TALLY_VISIT_VALUES
 };
 
 /* Columns of a rollup table that every one has, before its dimensions and metrics. */
@@ -91,6 +92,11 @@ void schema_set_table(const struct schema *s, size_t rollup, const char *name);
 
 /* Everything lives in the arena; rollups are borrowed and must outlive it. */
 const struct schema *schema_make(struct arena *a, const struct tally_rollup *rollups, size_t n);
+
+/* Columns of a fixed table that came with a later version stand behind the others: how many it had at first. What is in
+ * tally_meta once a store has the later ones, NULL = there are none. */
+uint32_t schema_columns_at_first(const struct schema *s, const struct tally_table *t);
+const char *schema_later_name(const struct schema *s, const struct tally_table *t);
 
 /* 16-byte key of a rollup row: keyed hash of its length-prefixed dimension values under `hash_key`. */
 void schema_rollup_key(const uint8_t hash_key[16], const struct tally_str *dims, size_t n, uint8_t out[16]);

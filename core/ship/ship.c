@@ -107,14 +107,14 @@ void *ship_sink_self(const struct ship *s)
 	return s->in->self;
 }
 
-void ship_set_visits(struct ship *s, bool visits)
+void ship_set_gives(struct ship *s, uint32_t gives)
 {
-	s->in->visits = visits;
+	s->in->gives = gives;
 }
 
-bool ship_visits(const struct ship *s)
+uint32_t ship_gives(const struct ship *s)
 {
-	return s->in->visits;
+	return s->in->gives;
 }
 
 void ship_set_pace(struct ship *s, const struct ship_pace *pace)

@@ -51,9 +51,9 @@ struct ship_stats {
 struct ship;
 
 /* [line, while the ship lies idle] The pipeline gives visits: the store is to remember from when on they are whole, which
- * it does at the next position. Off at first. */
-void ship_set_visits(struct ship *s, bool visits);
-bool ship_visits(const struct ship *s);
+ * it does at the next position. Nothing at first. */
+void ship_set_gives(struct ship *s, uint32_t gives); /* TALLY_GIVES_… */
+uint32_t ship_gives(const struct ship *s);
 
 /* sink's instance is opened (options checked), no connection made. -EINVAL with why. */
 must_check int ship_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,

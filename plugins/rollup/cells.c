@@ -198,9 +198,21 @@ static struct dims *new_dims(struct rollup *ro, const struct tally_rollup *r, ui
 	return d;
 }
 
+/* What the visit came with under that key. */
+static struct tally_str came_with(const struct tally_visit *v, struct tally_str key)
+{
+	static const char *const keys[TALLY_VISIT_VALUES] = TALLY_VISIT_KEYS;
+	for (uint32_t i = 0; i < TALLY_VISIT_VALUES && i < v->nvalues; i++)
+		if (same_str(key, (struct tally_str){ keys[i], strlen(keys[i]) }))
+			return v->values[i];
+	return (struct tally_str){ NULL, 0 };
+}
+
 static struct tally_str value_of_visit(const struct tally_dimension *d, const struct tally_visit *v)
 {
 	switch (d->kind) {
+	case TALLY_DIM_PROP:
+		return came_with(v, d->key);
 	case TALLY_DIM_REFERRER:
 		return v->referrer;
 	case TALLY_DIM_ENTRY_PAGE:

@@ -5,6 +5,7 @@ plugins_session_la_SOURCES = \
 	plugins/session/snapshot.c \
 	plugins/session/store.c \
 	plugins/session/table.c \
+	plugins/session/values.c \
 	plugins/session/visits.c
 plugins_session_la_LDFLAGS = $(module_ldflags)
 plugins_session_la_CPPFLAGS = $(module_cppflags)

@@ -24,6 +24,7 @@ static int session_open(const struct tally_host *host, struct tally_instance *in
 	s->gap_us = host->option_int(in, "gap");
 	s->late_us = host->option_int(in, "late");
 	s->memory = (size_t)host->option_int(in, "memory");
+	s->inherit = host->option_int(in, "inherit") != 0;
 	if (s->gap_us <= 0 || s->gap_us > GAP_MOST_US || s->gap_us > s->late_us) {
 		free(s);
 		return host->fail(in,
@@ -67,14 +68,17 @@ static const struct tally_option options[] = {
 	{ "late", TALLY_OPT_TIME, 0, "48h", "a visit to which nothing has come for this long is not changed any more" },
 	{ "memory", TALLY_OPT_SIZE, 0, "256MiB",
 		"most memory for visits; past it those touched longest ago are forgotten" },
+	{ "inherit", TALLY_OPT_BOOL, 0, "true",
+		"an event that does not say where it came from gets source, channel and tags of its visit, and so device, "
+		"browser, system and country" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
 const struct tally_plugin tally_plugin = {
 	TALLY_PLUGIN_HEAD,
 	"session",
-	"0.1.0",
-	"visits: their number, bounces, duration, entry and exit pages",
+	"0.2.0",
+	"visits: their number, bounces, duration, entry and exit pages, what they came with",
 	.options = options,
 	.open = session_open,
 	.close = session_close,
@@ -83,5 +87,5 @@ const struct tally_plugin tally_plugin = {
 	.reset = session_reset,
 	.save = session_save,
 	.load = session_load,
-	.gives = TALLY_GIVES_VISITS,
+	.gives = TALLY_GIVES_VISITS | TALLY_GIVES_VALUES,
 };

@@ -3,7 +3,7 @@
  *
  *   visitor  a site and a visitor, with those of its visits that may still change, in the order of time
  *   visit    one of them; beginning, end, pages; last touched when its last event came
- *   text     a page or a referrer, kept once
+ *   text     a page, a referrer, or all that a visit came with, kept once
  *   change   a visit that this batch has touched: what it was before; in batch memory
  *
  * Events come in any order. One that lies within `gap` of no visit begins one; of one, it is part of it and may move its
@@ -64,13 +64,20 @@ struct visit {
 	int64_t begin_us, end_us, touched_us;
 	int64_t entry_us, exit_us;            /* of the events that entry and exit are of */
 	struct text *entry, *exit, *referrer; /* NULL = none */
+	struct text *came;                    /* what its first event came with, see values.c */
+};
+
+/* A visit as it is told. */
+struct told {
+	struct tally_visit visit; /* without values */
+	struct tally_str came;
 };
 
 struct change {
 	struct change *next;
 	struct visit *visit; /* NULL once it was joined to another, or forgotten */
 	bool had, joined;    /* had: `before` was given to the host */
-	struct tally_visit before, last;
+	struct told before, last;
 };
 
 struct session {
@@ -79,6 +86,7 @@ struct session {
 	int64_t gap_us, late_us;
 	int64_t replay_gap_us; /* what is replayed came under this gap */
 	size_t memory;
+	bool inherit; /* events get what their visit came with */
 	struct table visitors, texts;
 	struct visit *oldest, *newest;
 	struct change *changes, **changes_end;
@@ -88,7 +96,7 @@ struct session {
 };
 
 /* visits.c */
-int visits_event(struct session *s, const struct tally_event *ev);
+int visits_event(struct session *s, struct tally_event *ev);
 int visits_flush(struct session *s);
 void visits_expire(struct session *s);
 void visits_clear(struct session *s);
@@ -108,6 +116,19 @@ uint32_t store_behind(const struct visitor *v, int64_t t);
 void store_take_out(struct visitor *v, uint32_t from, uint32_t n);
 void store_unlink(struct session *s, struct visit *v);
 void store_link_newest(struct session *s, struct visit *v);
+
+/* values.c */
+#define VALUE_MAX 4096 /* bytes of a value; longer ones are none */
+#define VALUES_MAX (TALLY_VISIT_VALUES * (2 + VALUE_MAX))
+/* Of the event's props; lent. */
+void values_of(const struct tally_event *ev, struct tally_str out[TALLY_VISIT_VALUES]);
+/* One reference; NULL also for no value at all. */
+struct text *values_text(struct session *s, const struct tally_str values[TALLY_VISIT_VALUES]);
+/* The values in such a text. -EBADMSG: it is none. */
+int values_read(struct tally_str text, struct tally_str out[TALLY_VISIT_VALUES]);
+/* Sets the props of an event that says less of itself (`own`) than its visit does. */
+void values_inherit(struct session *s, struct tally_event *ev, const struct tally_str own[TALLY_VISIT_VALUES],
+	const struct text *came);
 
 /* snapshot.c */
 int snapshot_save(struct session *s, int (*put)(void *to, const void *bytes, size_t len), void *to);

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state as bytes, little-endian:
  *
- *      0  u32 form, 1        4  u32 0        8  i64 gap      16  i64 clock      24  u64 number of visits
+ *      0  u32 form, 2        4  u32 0        8  i64 gap      16  i64 clock      24  u64 number of visits
  *     32  the visits, the one touched longest ago first; of each
  *           0  u64 lsn       8  u32 idx     12  u32 events   16  u32 views
- *          20  u8 site length     21  u8 visitor length     22  u16 lengths of entry, exit, referrer     28  u32 0
+ *          20  u8 site length     21  u8 visitor length     22  u16 lengths of entry, exit, referrer
+ *          28  u32 length of what it came with (form 1: 0)
  *          32  i64 begin    40  i64 end     48  i64 touched  56  i64 entry time  64  i64 exit time
- *          72  site, visitor, entry, exit, referrer, with nothing between them */
+ *          72  site, visitor, entry, exit, referrer, what it came with, with nothing between them
+ *
+ * Form 1 knew nothing of what a visit came with: such visits go on without. */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "session.h"
 
-#define FORM 1
+#define FORM 2
 #define HEAD 32
 #define VISIT_HEAD 72
 #define TEXT_MAX 2048 /* of a page or referrer */
 #define CHUNK 65536
-#define VISIT_MOST (VISIT_HEAD + 2 * UINT8_MAX + 3 * TEXT_MAX)
+#define VISIT_MOST (VISIT_HEAD + 2 * UINT8_MAX + 3 * TEXT_MAX + VALUES_MAX)
 
 static char *put16(char *p, uint64_t v)
 {
@@ -77,7 +80,7 @@ static char *put_visit(char *p, const struct visit *v)
 	p = put16(p, len_of(v->entry));
 	p = put16(p, len_of(v->exit));
 	p = put16(p, len_of(v->referrer));
-	p = put32(p, 0);
+	p = put32(p, len_of(v->came));
 	p = put64(p, (uint64_t)v->begin_us);
 	p = put64(p, (uint64_t)v->end_us);
 	p = put64(p, (uint64_t)v->touched_us);
@@ -86,7 +89,8 @@ static char *put_visit(char *p, const struct visit *v)
 	p = put_bytes(p, v->visitor->bytes, (size_t)v->visitor->site_len + v->visitor->visitor_len);
 	p = put_text(p, v->entry);
 	p = put_text(p, v->exit);
-	return put_text(p, v->referrer);
+	p = put_text(p, v->referrer);
+	return put_text(p, v->came);
 }
 
 int snapshot_save(struct session *s, int (*put)(void *to, const void *bytes, size_t len), void *to)
@@ -126,10 +130,13 @@ static int load_visit(struct session *s, const char **at, const char *end)
 	if (end - p < VISIT_HEAD)
 		return -EBADMSG;
 	size_t site = (uint8_t)p[20], name = (uint8_t)p[21];
-	size_t entry = get(p + 22, 2), exit = get(p + 24, 2), referrer = get(p + 26, 2);
+	size_t entry = get(p + 22, 2), exit = get(p + 24, 2), referrer = get(p + 26, 2), came = get(p + 28, 4);
 	const char *text = p + VISIT_HEAD;
-	if ((size_t)(end - text) < site + name + entry + exit + referrer || site == 0 || name == 0 ||
-		entry > TEXT_MAX || exit > TEXT_MAX || referrer > TEXT_MAX)
+	size_t before = site + name + entry + exit + referrer;
+	struct tally_str values[TALLY_VISIT_VALUES];
+	if (site == 0 || name == 0 || entry > TEXT_MAX || exit > TEXT_MAX || referrer > TEXT_MAX || came > VALUES_MAX)
+		return -EBADMSG;
+	if ((size_t)(end - text) < before + came || values_read((struct tally_str){ text + before, came }, values) != 0)
 		return -EBADMSG;
 	struct visit like = { .lsn = get(p, 8),
 		.idx = (uint32_t)get(p + 8, 4),
@@ -150,6 +157,7 @@ static int load_visit(struct session *s, const char **at, const char *end)
 	v->entry = take_text(s, &text, entry);
 	v->exit = take_text(s, &text, exit);
 	v->referrer = take_text(s, &text, referrer);
+	v->came = take_text(s, &text, came);
 	*at = text;
 	return 0;
 }
@@ -157,7 +165,7 @@ static int load_visit(struct session *s, const char **at, const char *end)
 int snapshot_load(struct session *s, const void *bytes, size_t len)
 {
 	const char *p = bytes, *end = p + len;
-	if (len < HEAD || get(p, 4) != FORM)
+	if (len < HEAD || get(p, 4) < 1 || get(p, 4) > FORM)
 		return -EBADMSG;
 	s->replay_gap_us = (int64_t)get(p + 8, 8);
 	s->clock_us = (int64_t)get(p + 16, 8);

@@ -194,6 +194,7 @@ void store_free(struct session *s, struct visit *v)
 	text_drop(s, v->entry);
 	text_drop(s, v->exit);
 	text_drop(s, v->referrer);
+	text_drop(s, v->came);
 	s->used -= VISIT_BYTES;
 	s->nvisits--;
 	free(v);

@@ -11,9 +11,9 @@ static struct tally_str str(const char *ptr, size_t len)
 
 /* ---- changes of a batch ---- */
 
-static struct tally_visit describe(const struct visit *v)
+static struct told describe(const struct visit *v)
 {
-	return (struct tally_visit){ .lsn = v->lsn,
+	struct tally_visit d = { .lsn = v->lsn,
 		.idx = v->idx,
 		.site = str(v->visitor->bytes, v->visitor->site_len),
 		.begin_us = v->begin_us,
@@ -24,6 +24,7 @@ static struct tally_visit describe(const struct visit *v)
 		.entry_page = store_text(v->entry),
 		.exit_page = store_text(v->exit),
 		.referrer = store_text(v->referrer) };
+	return (struct told){ d, store_text(v->came) };
 }
 
 static struct tally_str copy(struct session *s, struct tally_str from)
@@ -35,13 +36,14 @@ static struct tally_str copy(struct session *s, struct tally_str from)
 }
 
 /* One that outlives the visit, until the end of the batch. */
-static struct tally_visit describe_apart(struct session *s, const struct visit *v)
+static struct told describe_apart(struct session *s, const struct visit *v)
 {
-	struct tally_visit d = describe(v);
-	d.site = copy(s, d.site);
-	d.entry_page = copy(s, d.entry_page);
-	d.exit_page = copy(s, d.exit_page);
-	d.referrer = copy(s, d.referrer);
+	struct told d = describe(v);
+	d.visit.site = copy(s, d.visit.site);
+	d.visit.entry_page = copy(s, d.visit.entry_page);
+	d.visit.exit_page = copy(s, d.visit.exit_page);
+	d.visit.referrer = copy(s, d.visit.referrer);
+	d.came = copy(s, d.came);
 	return d;
 }
 
@@ -59,27 +61,45 @@ static struct change *change_of(struct session *s, struct visit *v, bool had)
 	return v->change = c;
 }
 
-static bool is_same(const struct tally_visit *a, const struct tally_visit *b)
+static bool is_same(const struct told *ta, const struct told *tb)
 {
+	const struct tally_visit *a = &ta->visit, *b = &tb->visit;
 	return a->begin_us == b->begin_us && a->bounces == b->bounces && a->duration_us == b->duration_us &&
 	       a->views == b->views && store_same(a->entry_page, b->entry_page) &&
-	       store_same(a->exit_page, b->exit_page) && store_same(a->referrer, b->referrer);
+	       store_same(a->exit_page, b->exit_page) && store_same(a->referrer, b->referrer) &&
+	       store_same(ta->came, tb->came);
+}
+
+static int tell(struct session *s, const struct told *before, const struct told *now)
+{
+	struct tally_str was_values[TALLY_VISIT_VALUES], is_values[TALLY_VISIT_VALUES];
+	struct tally_visit was, is = now->visit;
+	int rc = values_read(now->came, is_values);
+	is.values = is_values;
+	is.nvalues = TALLY_VISIT_VALUES;
+	if (!before)
+		return rc ? rc : s->host->visit(s->in, NULL, &is);
+	rc = rc ? rc : values_read(before->came, was_values);
+	was = before->visit;
+	was.values = was_values;
+	was.nvalues = TALLY_VISIT_VALUES;
+	return rc ? rc : s->host->visit(s->in, &was, &is);
 }
 
 static int give(struct session *s, struct change *c)
 {
-	struct tally_visit now = c->visit ? describe(c->visit) : c->last;
+	struct told now = c->visit ? describe(c->visit) : c->last;
 	if (c->visit)
 		c->visit->change = NULL;
 	if (c->joined && !c->had)
 		return 0; /* nobody ever heard of it */
 	if (c->joined) {
 		now = c->before;
-		now.visits = now.bounces = now.duration_us = now.views = 0;
+		now.visit.visits = now.visit.bounces = now.visit.duration_us = now.visit.views = 0;
 	} else if (c->had && is_same(&c->before, &now)) {
 		return 0;
 	}
-	return s->host->visit(s->in, c->had ? &c->before : NULL, &now);
+	return tell(s, c->had ? &c->before : NULL, &now);
 }
 
 int visits_flush(struct session *s)
@@ -138,14 +158,19 @@ static uint32_t add_up(uint32_t a, uint32_t b)
 	return a > UINT32_MAX - b ? UINT32_MAX : a + b;
 }
 
+static void set_first(struct session *s, struct visit *v, const struct tally_event *ev, const struct tally_str *own)
+{
+	v->begin_us = ev->time_us;
+	store_set_text(s, &v->referrer, text_of(s, ev->referrer));
+	store_set_text(s, &v->came, values_text(s, own));
+}
+
 /* Of events of one moment the first that came is the first. */
-static void extend(struct session *s, struct visit *v, const struct tally_event *ev)
+static void extend(struct session *s, struct visit *v, const struct tally_event *ev, const struct tally_str *own)
 {
 	int64_t t = ev->time_us;
-	if (t < v->begin_us) {
-		v->begin_us = t;
-		store_set_text(s, &v->referrer, text_of(s, ev->referrer));
-	}
+	if (t < v->begin_us)
+		set_first(s, v, ev, own);
 	if (t > v->end_us)
 		v->end_us = t;
 	v->events = add_up(v->events, 1);
@@ -185,16 +210,17 @@ static void join(struct session *s, struct visit *v, struct visit *later)
 	store_free(s, later);
 }
 
-static int begin(struct session *s, struct visitor *of, const struct tally_event *ev)
+static struct visit *begin(
+	struct session *s, struct visitor *of, const struct tally_event *ev, const struct tally_str *own)
 {
 	struct visit blank = { .lsn = ev->lsn, .idx = ev->idx, .begin_us = ev->time_us, .end_us = ev->time_us };
 	struct visit *v = visit_add(s, of, &blank);
 	if (!v)
-		return -ENOMEM;
+		return NULL;
 	change_of(s, v, false);
-	v->referrer = text_of(s, ev->referrer);
-	extend(s, v, ev);
-	return 0;
+	set_first(s, v, ev, own);
+	extend(s, v, ev, own);
+	return v;
 }
 
 /* The visits that lie within gap of t are those at [*from, *to). */
@@ -206,34 +232,40 @@ static void find_near(const struct visitor *of, int64_t t, int64_t gap_us, uint3
 		--*from;
 }
 
-static int add_event(struct session *s, struct visitor *of, const struct tally_event *ev)
+/* NULL = out of memory. */
+static struct visit *add_event(
+	struct session *s, struct visitor *of, const struct tally_event *ev, const struct tally_str *own)
 {
 	int64_t gap_us = s->host->replaying(s->in) ? s->replay_gap_us : s->gap_us;
 	uint32_t from, to;
 	find_near(of, ev->time_us, gap_us, &from, &to);
 	if (from == to)
-		return begin(s, of, ev);
+		return begin(s, of, ev, own);
 	struct visit *v = of->visits[from];
 	change_of(s, v, true);
 	for (uint32_t i = from + 1; i < to; i++)
 		join(s, v, of->visits[i]);
 	store_take_out(of, from + 1, to - from - 1);
-	extend(s, v, ev);
-	return 0;
+	extend(s, v, ev, own);
+	return v;
 }
 
-int visits_event(struct session *s, const struct tally_event *ev)
+int visits_event(struct session *s, struct tally_event *ev)
 {
+	struct tally_str own[TALLY_VISIT_VALUES];
 	if (ev->received_us > s->clock_us)
 		s->clock_us = ev->received_us; /* a letter sent again brings the time it was first received */
 	visits_expire(s);
 	struct visitor *of = visitor_of(s, ev->site, ev->visitor);
-	int rc = of ? add_event(s, of, ev) : -ENOMEM;
-	if (rc == 0)
+	values_of(ev, own);
+	struct visit *v = of ? add_event(s, of, ev, own) : NULL;
+	if (v && s->inherit)
+		values_inherit(s, ev, own, v->came);
+	if (v)
 		make_room(s);
 	else if (of)
 		store_drop_if_idle(s, of);
-	return rc;
+	return v ? 0 : -ENOMEM;
 }
 
 /* ---- the end ---- */

@@ -174,7 +174,10 @@ bool md_is_key(const struct tally_column *c);
 /* Also of a further index: must be VARCHAR. */
 bool md_is_indexed(const struct tally_table *t, const struct tally_column *c);
 const char *md_type(const struct tally_table *t, const struct tally_column *c, char buf[64]);
-void md_sql_create(struct md_text *out, const char *prefix, const struct tally_table *t);
+/* Columns from `first` on came with a later version. */
+void md_sql_create(struct md_text *out, const char *prefix, const struct tally_table *t, uint32_t first);
+/* Its definition; later: with a default. */
+void md_sql_column(struct md_text *out, const struct tally_table *t, uint32_t i, bool later);
 void md_sql_put(struct md_text *out, const char *prefix, const struct tally_table *t);
 
 /* ---- write.c ---- */

@@ -21,11 +21,61 @@ static int run_ddl(struct md *s, struct md_text *sql)
 	return rc;
 }
 
+static uint32_t since(const struct md *s, const struct tally_table *t, uint32_t column)
+{
+	bool knows = s->host->size >= offsetof(struct tally_sink_host, since) + sizeof s->host->since;
+	return knows ? s->host->since(s->in, t, column) : TALLY_SINCE_FIRST;
+}
+
+/* How many columns the table had at first. */
+static uint32_t first_columns(const struct md *s, const struct tally_table *t)
+{
+	uint32_t n = t->ncolumns;
+	while (n > 0 && since(s, t, n - 1) != TALLY_SINCE_FIRST)
+		n--;
+	return n;
+}
+
 static int make_table(struct md *s, const struct tally_table *t)
 {
 	struct md_text sql = { 0 };
-	md_sql_create(&sql, s->host->prefix(s->in), t);
+	md_sql_create(&sql, s->host->prefix(s->in), t, first_columns(s, t));
 	return run_ddl(s, &sql);
+}
+
+static bool has_column(MYSQL_RES *res, const char *name)
+{
+	MYSQL_ROW row;
+	mysql_data_seek(res, 0);
+	while ((row = mysql_fetch_row(res)) != NULL)
+		if (strcmp(row[0], name) == 0)
+			return true;
+	return false;
+}
+
+/* In a table of before, all at once; another node may do the same at this moment. */
+static int add_later(struct md *s, const struct tally_table *t)
+{
+	MYSQL_RES *res;
+	struct md_text sql = { 0 };
+	uint32_t i = first_columns(s, t), missing = 0;
+	if (i == t->ncolumns || since(s, t, i) != TALLY_SINCE_LATER)
+		return TALLY_SINK_OK;
+	int rc = md_look(s, t->name, &res);
+	bool there = rc == TALLY_SINK_OK && mysql_num_rows(res) > 0;
+	md_add(&sql, "ALTER TABLE ");
+	md_add_name(&sql, s->host->prefix(s->in), t->name);
+	for (; there && i < t->ncolumns; i++) {
+		if (has_column(res, t->columns[i].name))
+			continue;
+		md_add(&sql, "%s ADD COLUMN IF NOT EXISTS ", missing++ ? "," : "");
+		md_sql_column(&sql, t, i, true);
+	}
+	mysql_free_result(res);
+	if (rc == TALLY_SINK_OK && missing)
+		return run_ddl(s, &sql);
+	md_text_free(&sql);
+	return rc;
 }
 
 /* The two tables that are the sink's own. */
@@ -61,7 +111,9 @@ static int make_own(struct md *s, size_t i)
 static int ready_table(struct md *s, const struct tally_table *t)
 {
 	bool missing;
-	int rc = md_check_there(s, t, &missing);
+	int rc = add_later(s, t);
+	if (rc == TALLY_SINK_OK)
+		rc = md_check_there(s, t, &missing);
 	if (rc != TALLY_SINK_OK || !missing)
 		return rc;
 	rc = make_table(s, t);

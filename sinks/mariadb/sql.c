@@ -160,16 +160,30 @@ static void add_columns(struct md_text *out, const struct tally_table *t, bool k
 	}
 }
 
-void md_sql_create(struct md_text *out, const char *prefix, const struct tally_table *t)
+/* What rows of before, and nodes of before, have in a column that came later. */
+static const char *default_sql(const struct tally_column *c)
 {
+	if (c->nullable)
+		return "";
+	return c->type == TALLY_T_INT || c->type == TALLY_T_REAL ? " DEFAULT 0" : " DEFAULT ''";
+}
+
+void md_sql_column(struct md_text *out, const struct tally_table *t, uint32_t i, bool later)
+{
+	const struct tally_column *c = &t->columns[i];
 	char buf[64];
+	md_add_name(out, "", c->name);
+	md_add(out, " %s %s%s", md_type(t, c, buf), c->nullable ? "NULL" : "NOT NULL", later ? default_sql(c) : "");
+}
+
+void md_sql_create(struct md_text *out, const char *prefix, const struct tally_table *t, uint32_t first)
+{
 	md_add(out, "CREATE TABLE IF NOT EXISTS ");
 	md_add_name(out, prefix, t->name);
 	md_add(out, " (");
 	for (uint32_t i = 0; i < t->ncolumns; i++) {
-		const struct tally_column *c = &t->columns[i];
-		md_add_name(out, "", c->name);
-		md_add(out, " %s %s, ", md_type(t, c, buf), c->nullable ? "NULL" : "NOT NULL");
+		md_sql_column(out, t, i, i >= first);
+		md_add(out, ", ");
 	}
 	md_add(out, "PRIMARY KEY (");
 	add_columns(out, t, true);

@@ -133,15 +133,39 @@ static char *put_sql(const struct sq *s, const struct tally_table *t)
 	return sqlite3_str_finish(out);
 }
 
+/* What rows of before, and nodes of before, have in a column that came later. */
+static const char *default_sql(const struct tally_column *c)
+{
+	if (c->nullable)
+		return "";
+	return c->type == TALLY_T_BLOB                             ? " DEFAULT x''"
+	       : c->type == TALLY_T_INT || c->type == TALLY_T_REAL ? " DEFAULT 0"
+								   : " DEFAULT ''";
+}
+
+static uint32_t since(const struct sq *s, const struct tally_table *t, uint32_t column)
+{
+	bool knows = s->host->size >= offsetof(struct tally_sink_host, since) + sizeof s->host->since;
+	return knows ? s->host->since(s->in, t, column) : TALLY_SINCE_FIRST;
+}
+
+static void append_column(const struct sq *s, sqlite3_str *out, const struct tally_table *t, uint32_t i)
+{
+	const struct tally_column *c = &t->columns[i];
+	sqlite3_str_appendf(out, "\"%w\" %s%s%s", c->name, type_names[c->type], c->nullable ? "" : " NOT NULL",
+		since(s, t, i) == TALLY_SINCE_FIRST ? "" : default_sql(c));
+}
+
 /* WITHOUT ROWID: the table is its primary key's tree; rows come in key order or near it. */
 static char *create_sql(const struct sq *s, const struct tally_table *t)
 {
 	const char *prefix = s->host->prefix(s->in);
 	sqlite3_str *out = sqlite3_str_new(s->db);
 	sqlite3_str_appendf(out, "CREATE TABLE IF NOT EXISTS \"%w%w\" (", prefix, t->name);
-	for (uint32_t i = 0; i < t->ncolumns; i++)
-		sqlite3_str_appendf(out, "\"%w\" %s%s, ", t->columns[i].name, type_names[t->columns[i].type],
-			t->columns[i].nullable ? "" : " NOT NULL");
+	for (uint32_t i = 0; i < t->ncolumns; i++) {
+		append_column(s, out, t, i);
+		sqlite3_str_appendall(out, ", ");
+	}
 	sqlite3_str_appendall(out, "PRIMARY KEY (");
 	append_columns(out, t, true);
 	sqlite3_str_appendall(out, ")) STRICT, WITHOUT ROWID;");
@@ -166,6 +190,40 @@ static int create_own(struct sq *s)
 	return rc;
 }
 
+static int has_column(struct sq *s, const struct tally_table *t, uint32_t i, bool *out)
+{
+	sqlite3_stmt *st = NULL;
+	char *sql = sqlite3_mprintf("SELECT 1 FROM pragma_table_info('%q%q') WHERE name = '%q'", s->host->prefix(s->in),
+		t->name, t->columns[i].name);
+	int code = sql ? sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) : SQLITE_NOMEM;
+	if (code == SQLITE_OK)
+		code = sqlite3_step(st);
+	*out = code == SQLITE_ROW;
+	sqlite3_finalize(st);
+	sqlite3_free(sql);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? TALLY_SINK_OK : sq_fail(s, "looking at the tables");
+}
+
+/* In a table of before. */
+static int add_later(struct sq *s, const struct tally_table *t)
+{
+	int rc = TALLY_SINK_OK;
+	for (uint32_t i = 0; i < t->ncolumns && rc == TALLY_SINK_OK; i++) {
+		bool there = true;
+		if (since(s, t, i) == TALLY_SINCE_LATER)
+			rc = has_column(s, t, i, &there);
+		if (rc != TALLY_SINK_OK || there)
+			continue;
+		sqlite3_str *out = sqlite3_str_new(s->db);
+		sqlite3_str_appendf(out, "ALTER TABLE \"%w%w\" ADD COLUMN ", s->host->prefix(s->in), t->name);
+		append_column(s, out, t, i);
+		char *sql = sqlite3_str_finish(out);
+		rc = sq_exec(s, sql);
+		sqlite3_free(sql);
+	}
+	return rc;
+}
+
 static int create_all(struct sq *s)
 {
 	const struct tally_table *const *tables;
@@ -175,6 +233,8 @@ static int create_all(struct sq *s)
 		char *sql = create_sql(s, tables[i]);
 		rc = sq_exec(s, sql);
 		sqlite3_free(sql);
+		if (rc == TALLY_SINK_OK)
+			rc = add_later(s, tables[i]);
 	}
 	return rc;
 }

@@ -69,11 +69,20 @@ const struct member members[] = {
 	E(TALLY_SIGNAL_SYNC), E(TALLY_LOG_DEBUG), E(TALLY_LOG_INFO), E(TALLY_LOG_WARN), E(TALLY_LOG_ERROR),
 	E(TALLY_SKETCH_HLL), E(TALLY_SKETCH_QUANTILE),
 #ifdef TALLY_GIVES_VISITS
-	S(tally_visit), M(tally_visit, lsn), M(tally_visit, idx), M(tally_visit, site), M(tally_visit, begin_us),
+	M(tally_visit, lsn), M(tally_visit, idx), M(tally_visit, site), M(tally_visit, begin_us),
 	M(tally_visit, visits), M(tally_visit, bounces), M(tally_visit, duration_us), M(tally_visit, views),
 	M(tally_visit, entry_page), M(tally_visit, exit_page), M(tally_visit, referrer), M(tally_host, replaying),
 	M(tally_host, visit), M(tally_plugin, visit), M(tally_plugin, gives), E(TALLY_VIEWS), E(TALLY_DIM_ENTRY_PAGE),
 	E(TALLY_DIM_EXIT_PAGE),
+#endif
+#ifdef TALLY_GIVES_VALUES
+	M(tally_visit, values), M(tally_visit, nvalues), E(TALLY_VISIT_SOURCE), E(TALLY_VISIT_CHANNEL),
+	E(TALLY_VISIT_UTM_SOURCE), E(TALLY_VISIT_UTM_MEDIUM), E(TALLY_VISIT_UTM_CAMPAIGN), E(TALLY_VISIT_UTM_CONTENT),
+	E(TALLY_VISIT_UTM_TERM), E(TALLY_VISIT_DEVICE), E(TALLY_VISIT_BROWSER), E(TALLY_VISIT_OS),
+	E(TALLY_VISIT_COUNTRY), E(TALLY_GIVES_VALUES),
+#endif
+#ifdef TALLY_SINK_SINCE
+	M(tally_sink_host, since), E(TALLY_SINCE_FIRST), E(TALLY_SINCE_LATER), E(TALLY_SINCE_HAD),
 #endif
 	/* sink.h */
 	S(tally_column), M(tally_column, name), M(tally_column, type), M(tally_column, merge),

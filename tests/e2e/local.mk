@@ -5,7 +5,7 @@ AM_TESTS_ENVIRONMENT = \
 	abs_top_srcdir='$(abs_top_srcdir)'; export abs_top_srcdir; \
 	PYTHONDONTWRITEBYTECODE=1; export PYTHONDONTWRITEBYTECODE;
 
-EXTRA_DIST += tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
+EXTRA_DIST += tests/e2e/lib/attribution.py tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
 	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/live.py tests/e2e/truth.py tests/e2e/kill.py \
 	tests/e2e/visits.py tests/e2e/rollups.py
 

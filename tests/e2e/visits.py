@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Visits, bounces, durations, entry and exit pages must be those of the events in the order of time, however they came:
+"""Visits, bounces, durations, entry and exit pages, and what they came with must be those of the events in the order of time, however they came:
 in order, shuffled, late, with kill -9 of the daemon in between. An oracle computes them from what was sent; the real data
 has its truth besides. From rollups and from the rows of visits alike, and `tally verify` finds the two one.
 
@@ -18,6 +18,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from attribution import questions, some_props  # noqa: E402
 from harness import DATA, check, equal, run, wait_for  # noqa: E402
 
 MARIADB = "mariadb" in os.path.basename(sys.argv[0])
@@ -35,6 +36,8 @@ rollups:
   - { name: total, by: [], metrics: [events, pageviews, visits, bounces, duration, views] }
   - { name: entries, by: ["visit:entry_page"], metrics: [visits, bounces, duration, views] }
   - { name: exits, by: ["visit:exit_page"], metrics: [visits, bounces, duration] }
+  - { name: sources, by: ["visit:source"], metrics: [visits, bounces, duration, views, visitors, events] }
+  - { name: systems, by: ["visit:browser", "visit:os"], metrics: [visits, bounces, duration] }
 sinks:
   - %s
 """
@@ -50,14 +53,14 @@ def us(text):
 
 
 def visits_of(events):
-    """events as they came: (site, visitor, time, page, is a view, referrer)"""
+    """events as they came: (site, visitor, time, page, is a view, referrer, props)"""
     per = {}
-    for arrival, (site, visitor, t, page, view, referrer) in enumerate(events):
+    for arrival, (site, visitor, t, page, view, referrer, props) in enumerate(events):
         if visitor:
-            per.setdefault((site, visitor), []).append((t, arrival, page, view, referrer))
+            per.setdefault((site, visitor), []).append((t, arrival, page, view, referrer, props))
     out = []
     for (site, _), seen in per.items():
-        seen.sort()
+        seen.sort(key=lambda e: e[:2])
         run_ = [seen[0]]
         for e in seen[1:] + [None]:
             if e is not None and e[0] - run_[-1][0] <= GAP_US:
@@ -66,7 +69,7 @@ def visits_of(events):
             pages = [x[2] for x in run_ if x[2]]
             out.append({"site": site, "begin": run_[0][0], "bounce": len(run_) == 1, "duration": run_[-1][0] - run_[0][0],
                         "views": sum(x[3] for x in run_), "entry": pages[0] if pages else "", "exit": pages[-1] if pages else "",
-                        "referrer": run_[0][4]})
+                        "referrer": run_[0][4], "props": run_[0][5]})
             run_ = [e]
     return out
 
@@ -188,7 +191,7 @@ def made(n, site, seed):
         else:
             t = start + rng.randrange(4 * 86400 * 1000000)
         events.append({"t": t, "visitor": visitor, "page": rng.choice(("/", "/a", "/b", "/buy", "")), "view": rng.random() < 0.7,
-                       "referrer": rng.choice(("", "https://x.example/", "https://y.example/"))})
+                       "referrer": rng.choice(("", "https://x.example/", "https://y.example/")), "props": some_props(rng)})
     order = list(range(n))
     for i in range(n):  # mostly in order, some of it far from it
         if rng.random() < 0.3:
@@ -200,13 +203,13 @@ def made(n, site, seed):
         name = "view" if e["view"] else "click"
         line = {"id": "m%d" % k, "site": site, "name": name, "time": "%d" % e["t"]}
         line["time"] = (EPOCH + datetime.timedelta(microseconds=e["t"])).isoformat()
-        for field in ("visitor", "page", "referrer"):
+        for field in ("visitor", "page", "referrer", "props"):
             if e[field]:
                 line[field] = e[field]
         if not e["visitor"]:
             line["visitor"] = "nobody-%d" % k  # the door gives one to who has none; so each is another
         lines.append(json.dumps(line).encode())
-        seen.append((site, line["visitor"], e["t"], e["page"], e["view"], e["referrer"]))
+        seen.append((site, line["visitor"], e["t"], e["page"], e["view"], e["referrer"], e["props"]))
     return lines, seen
 
 
@@ -218,8 +221,10 @@ def oracle_part(d):
         kills = send(d, lines, random.choice((7, 40, 300)), 4 if i % 2 else 0)
         whole(d)
         visits = agree(d, site, seen)
-        print("%-22s %6d events, %5d visits, %d bounces, %d kills: as the oracle says" % (
-            site, n, len(visits), sum(v["bounce"] for v in visits), kills))
+        rolled, raw = questions(d, random, site, visits, seen, 300 if FULL else 40)
+        check(rolled and raw, "questions of both sorts")
+        print("%-22s %6d events, %5d visits, %d bounces, %d kills, %d + %d questions: as the oracle says" % (
+            site, n, len(visits), sum(v["bounce"] for v in visits), kills, rolled, raw))
         sys.stdout.flush()
 
 
@@ -239,7 +244,7 @@ def as_lines(events, site):
     for i, e in events:
         e = dict(e, site=site, id="e%d" % i)
         lines.append(json.dumps(e).encode())
-        seen.append((site, e["visitor"], us(e["time"]), e.get("page", ""), e["name"] in ("view", "pageview"), e.get("referrer", "")))
+        seen.append((site, e["visitor"], us(e["time"]), e.get("page", ""), e["name"] in ("view", "pageview"), e.get("referrer", ""), {}))
     return lines, seen
 
 

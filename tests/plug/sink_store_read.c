@@ -235,7 +235,7 @@ void test_an_empty_store_is_whole_from_the_beginning(void **state)
 	assert_memory_equal(m->hash_key, again->hash_key, 16);
 	assert_memory_equal(m->hash_key, other->hash_key, 16);
 	assert_true(other->rollup_horizon_us[0] == INT64_MIN);
-	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` NOT LIKE 'table%/%'"), 6);
+	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` NOT LIKE 'table%/%'"), 7);
 	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` LIKE 'began/%/items'"), 2);
 	assert_int_equal(shop_number(s, "SELECT COUNT(*) FROM `tally_meta` WHERE `name` LIKE 'table/%'"),
 		(int64_t)s->schema->ntables);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tests of sink_store_write.c, sink_store_read.c and sink_store_kill.c, listed in sink_store.c. */
+/* The tests of sink_store_write.c, sink_store_read.c, sink_store_later.c and sink_store_kill.c, listed in sink_store.c. */
 #ifndef TESTS_SINK_STORE_TESTS_H
 #define TESTS_SINK_STORE_TESTS_H
 
@@ -35,6 +35,8 @@ void test_a_row_that_is_there_is_refused(void **state);
 void test_trims_take_what_lies_before(void **state);
 void test_events_are_trimmed_by_time(void **state);
 void test_a_missing_column_stops_with_words(void **state);
+void test_a_table_of_before_gets_what_came_later(void **state);
+void test_a_later_column_that_has_gone_stops(void **state);
 void test_a_reader_sees_one_moment(void **state);
 void test_parameters_and_columns_of_every_type(void **state);
 void test_long_values_are_read_whole(void **state);

@@ -116,7 +116,7 @@ static void test_statements(void **state)
 	struct tally_table t = { "t", columns, 6, 0, "page", "" };
 	struct md_text sql = { 0 };
 	(void)state;
-	md_sql_create(&sql, "x_", &t);
+	md_sql_create(&sql, "x_", &t, t.ncolumns);
 	expect(&sql,
 		"CREATE TABLE IF NOT EXISTS `x_t` (`node` INT UNSIGNED NOT NULL, `si``te` VARCHAR(128)" U " NOT NULL, "
 		"`c` BIGINT NOT NULL, `v` DOUBLE NULL, `page` VARCHAR(2048)" U " NOT NULL, `note` MEDIUMTEXT" U

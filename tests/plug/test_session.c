@@ -23,12 +23,14 @@ struct seen { /* one event, by arrival */
 	int visitor;
 	bool view;
 	char page[TEXT], referrer[TEXT], name[TEXT];
+	char source[TEXT], browser[TEXT], campaign[TEXT]; /* props */
 };
 
 struct one { /* one visit */
 	bool known;
 	int64_t begin, visits, bounces, duration, views;
 	char entry[TEXT], exit[TEXT], referrer[TEXT];
+	char came[4 * TEXT]; /* source, campaign, browser */
 };
 
 struct world {
@@ -40,11 +42,19 @@ struct world {
 
 static struct world w;
 static struct fake_option options[] = { { "gap", GAP, 0, NULL }, { "late", 48 * HOUR, 0, NULL },
-	{ "memory", INT64_MAX, 0, NULL }, { NULL, 0, 0, NULL } };
+	{ "memory", INT64_MAX, 0, NULL }, { "inherit", 1, 0, NULL }, { NULL, 0, 0, NULL } };
 
 static struct one one_of(const struct tally_visit *v)
 {
-	struct one o = { true, v->begin_us, v->visits, v->bounces, v->duration_us, v->views, "", "", "" };
+	struct one o = { true, v->begin_us, v->visits, v->bounces, v->duration_us, v->views, "", "", "", "" };
+	const struct tally_str *came = v->values;
+	assert_int_equal(v->nvalues, TALLY_VISIT_VALUES);
+	for (int i = 0; i < TALLY_VISIT_VALUES; i++)
+		assert_true(came[i].len == 0 || i == TALLY_VISIT_SOURCE || i == TALLY_VISIT_UTM_CAMPAIGN ||
+			    i == TALLY_VISIT_BROWSER);
+	snprintf(o.came, sizeof o.came, "%.*s|%.*s|%.*s", (int)came[TALLY_VISIT_SOURCE].len,
+		came[TALLY_VISIT_SOURCE].ptr, (int)came[TALLY_VISIT_UTM_CAMPAIGN].len,
+		came[TALLY_VISIT_UTM_CAMPAIGN].ptr, (int)came[TALLY_VISIT_BROWSER].len, came[TALLY_VISIT_BROWSER].ptr);
 	snprintf(o.entry, TEXT, "%.*s", (int)v->entry_page.len, v->entry_page.ptr ? v->entry_page.ptr : "");
 	snprintf(o.exit, TEXT, "%.*s", (int)v->exit_page.len, v->exit_page.ptr ? v->exit_page.ptr : "");
 	snprintf(o.referrer, TEXT, "%.*s", (int)v->referrer.len, v->referrer.ptr ? v->referrer.ptr : "");
@@ -61,7 +71,8 @@ static int compare(const void *pa, const void *pb)
 			return x[i] < y[i] ? -1 : 1;
 	int c = strcmp(a->entry, b->entry);
 	c = c ? c : strcmp(a->exit, b->exit);
-	return c ? c : strcmp(a->referrer, b->referrer);
+	c = c ? c : strcmp(a->referrer, b->referrer);
+	return c ? c : strcmp(a->came, b->came);
 }
 
 static void on_visit(void *arg, const struct tally_visit *before, const struct tally_visit *now)
@@ -96,6 +107,14 @@ static void play(struct fake *f, size_t i)
 	const struct seen *s = &w.seen[i];
 	char visitor[TEXT];
 	snprintf(visitor, sizeof visitor, "v%d", s->visitor);
+	struct tally_prop props[4] = { { .key = STR("user_agent"), .text = STR("curl") } };
+	uint32_t nprops = 1;
+	if (*s->source)
+		props[nprops++] = (struct tally_prop){ .key = STR("$source"), .text = str_of(s->source) };
+	if (*s->campaign)
+		props[nprops++] = (struct tally_prop){ .key = STR("utm_campaign"), .text = str_of(s->campaign) };
+	if (*s->browser)
+		props[nprops++] = (struct tally_prop){ .key = STR("$browser"), .text = str_of(s->browser) };
 	struct tally_event ev = { .lsn = i,
 		.idx = 7,
 		.time_us = s->t,
@@ -105,6 +124,8 @@ static void play(struct fake *f, size_t i)
 		.visitor = str_of(visitor),
 		.page = str_of(s->page),
 		.referrer = str_of(s->referrer),
+		.props = props,
+		.nprops = nprops,
 		.weight = 1 };
 	assert_int_equal(fake_event(f, &ev), TALLY_PASS);
 }
@@ -145,6 +166,7 @@ static size_t truth(struct one *out)
 		if (fresh) {
 			*o = (struct one){ .known = true, .begin = s->t, .visits = 1, .bounces = 2 };
 			snprintf(o->referrer, TEXT, "%s", s->referrer);
+			snprintf(o->came, sizeof o->came, "%s|%s|%s", s->source, s->campaign, s->browser);
 		}
 		o->bounces = o->bounces == 2;
 		o->duration = s->t - o->begin;
@@ -170,10 +192,11 @@ static void check_truth(void)
 	assert_int_equal(n, nwant);
 	for (size_t i = 0; i < n; i++)
 		if (compare(&got[i], &want[i]) != 0)
-			fail_msg("visit %zu: begin %lld bounce %lld %lld us %s..%s, not %lld %lld %lld %s..%s", i,
+			fail_msg("visit %zu: begin %lld bounce %lld %lld us %s..%s %s, not %lld %lld %lld %s..%s %s", i,
 				(long long)got[i].begin, (long long)got[i].bounces, (long long)got[i].duration,
-				got[i].entry, got[i].exit, (long long)want[i].begin, (long long)want[i].bounces,
-				(long long)want[i].duration, want[i].entry, want[i].exit);
+				got[i].entry, got[i].exit, got[i].came, (long long)want[i].begin,
+				(long long)want[i].bounces, (long long)want[i].duration, want[i].entry, want[i].exit,
+				want[i].came);
 }
 
 /* ---- tests ---- */
@@ -322,7 +345,10 @@ static void random_events(size_t n)
 		char page[TEXT], referrer[TEXT];
 		snprintf(page, TEXT, rand() % 4 ? "/%d" : "", rand() % 6);
 		snprintf(referrer, TEXT, rand() % 2 ? "r%d" : "", rand() % 3);
-		add(visitor, t, page, referrer, rand() % 2);
+		struct seen *s = &w.seen[add(visitor, t, page, referrer, rand() % 2)];
+		snprintf(s->source, TEXT, rand() % 2 ? "s%d" : "", rand() % 4);
+		snprintf(s->campaign, TEXT, rand() % 3 ? "" : "c%d", rand() % 3);
+		snprintf(s->browser, TEXT, rand() % 4 ? "b%d" : "", rand() % 3);
 	}
 }
 
@@ -434,6 +460,136 @@ static void broken_bytes_are_refused(void **state)
 	fake_close(&f);
 }
 
+/* What a version wrote that knew nothing of what visits came with: one visit, of 2026. */
+static const unsigned char form_1[] = { 1, 0, 0, 0, 0, 0, 0, 0, /* form */
+	0, 0xd2, 0x49, 0x6b, 0, 0, 0, 0,                        /* gap: 30 minutes */
+	0, 0x12, 0x7a, 0, 0, 0, 0, 0,                           /* clock: 8 s */
+	1, 0, 0, 0, 0, 0, 0, 0,                                 /* visits */
+	3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0,                     /* lsn, idx */
+	1, 0, 0, 0, 1, 0, 0, 0,                                 /* events, views */
+	4, 2, 2, 0, 2, 0, 2, 0, 0, 0, 0, 0,                     /* lengths */
+	0, 0x80, 0x5f, 0xd7, 0, 0, 0, 0,                        /* begin */
+	0, 0x80, 0x5f, 0xd7, 0, 0, 0, 0,                        /* end */
+	0, 0x12, 0x7a, 0, 0, 0, 0, 0,                           /* touched */
+	0, 0x80, 0x5f, 0xd7, 0, 0, 0, 0,                        /* entry time */
+	0, 0x80, 0x5f, 0xd7, 0, 0, 0, 0,                        /* exit time */
+	's', 'h', 'o', 'p', 'v', '1', '/', 'a', '/', 'a', 'r', '1' };
+
+static void a_snapshot_of_before_goes_on_without(void **state)
+{
+	(void)state;
+	struct fake f;
+	start(&f);
+	struct bytes b = { (char *)(uintptr_t)form_1, sizeof form_1 };
+	assert_int_equal(load(&f, b), 0);
+	int64_t begun = INT64_C(0xd75f8000); /* an hour and 13 seconds */
+	for (int i = 0; i < 3; i++)
+		add(2, 0, "", "", false); /* its name is that of the fourth */
+	size_t was = add(1, begun, "/a", "r1", true);
+	w.given[was] = (struct one){ true, begun, 1, 1, 0, 1, "/a", "/a", "r1", "||" };
+	size_t next = add(1, begun + MINUTE, "/b", "r2", true);
+	strcpy(w.seen[next].source, "Google");
+	play(&f, next);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(w.given[was].bounces, 0);
+	assert_string_equal(w.given[was].came, "||");
+	size_t first = add(1, begun - MINUTE, "/0", "r0", true); /* known now is what it began with */
+	strcpy(w.seen[first].source, "Bing");
+	play(&f, first);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_string_equal(w.given[was].came, "Bing||");
+	assert_int_equal(w.given[was].begin, begun - MINUTE);
+	fake_close(&f);
+}
+
+/* ---- what events get of their visit ---- */
+
+static struct tally_str prop(const struct tally_event *ev, const char *key)
+{
+	for (uint32_t i = 0; i < ev->nprops; i++)
+		if (str_eq(ev->props[i].key, str_of(key)))
+			return ev->props[i].text;
+	return STR("(none)");
+}
+
+struct given_prop {
+	const char *key, *text;
+};
+
+static struct tally_event happen(struct fake *f, int64_t t, const struct given_prop *given)
+{
+	static struct tally_prop props[8];
+	struct tally_event ev = { .lsn = 1 + w.n,
+		.idx = 7,
+		.time_us = t,
+		.received_us = (int64_t)w.n++ * SECOND,
+		.name = STR("view"),
+		.site = STR("shop"),
+		.visitor = STR("v1"),
+		.props = props,
+		.weight = 1 };
+	for (; given && given->key; given++)
+		props[ev.nprops++] = (struct tally_prop){ .key = str_of(given->key), .text = str_of(given->text) };
+	assert_int_equal(fake_event(f, &ev), TALLY_PASS);
+	return ev;
+}
+
+static void is(const struct tally_event *ev, const char *key, const char *want)
+{
+	struct tally_str got = prop(ev, key);
+	if (!str_eq(got, str_of(want)))
+		fail_msg("%s is %.*s, not %s", key, (int)got.len, got.ptr, want);
+}
+
+static void an_event_that_says_nothing_gets_what_its_visit_came_with(void **state)
+{
+	static const struct given_prop first[] = { { "$source", "Facebook" }, { "$channel", "Paid Social" },
+		{ "utm_campaign", "sale" }, { "$device", "mobile" }, { "$country", "DE" }, { NULL, NULL } };
+	static const struct given_prop direct[] = { { "$channel", "Direct" }, { "$browser", "Chrome" },
+		{ NULL, NULL } };
+	static const struct given_prop other[] = { { "$source", "Google" }, { "$country", "AT" }, { NULL, NULL } };
+	(void)state;
+	struct fake f;
+	start(&f);
+	f.on_visit = NULL;
+	struct tally_event ev = happen(&f, 0, first);
+	is(&ev, "utm_source", "(none)");
+	assert_int_equal(ev.nprops, 5);
+	ev = happen(&f, MINUTE, NULL);
+	is(&ev, "$source", "Facebook");
+	is(&ev, "$channel", "Paid Social");
+	is(&ev, "utm_campaign", "sale");
+	is(&ev, "$device", "mobile");
+	is(&ev, "$country", "DE");
+	ev = happen(&f, 2 * MINUTE, direct); /* a view without a referrer is no news within a visit */
+	is(&ev, "$source", "Facebook");
+	is(&ev, "$channel", "Paid Social");
+	is(&ev, "$device", "(none)"); /* the browser that it names is of another device, or of none known */
+	is(&ev, "$browser", "Chrome");
+	ev = happen(&f, 3 * MINUTE, other); /* what it says itself counts more, and nothing is mixed in */
+	is(&ev, "$source", "Google");
+	is(&ev, "$channel", "(none)");
+	is(&ev, "utm_campaign", "(none)");
+	is(&ev, "$country", "AT");
+	is(&ev, "$device", "mobile");
+	ev = happen(&f, 2 * HOUR, NULL); /* another visit, which came with nothing */
+	assert_int_equal(ev.nprops, 0);
+	ev = happen(&f, 2 * HOUR - MINUTE, other); /* late: now it came with this */
+	ev = happen(&f, 2 * HOUR + MINUTE, NULL);
+	is(&ev, "$source", "Google");
+	assert_int_equal(fake_flush(&f), 0);
+	fake_close(&f);
+	options[3].i = 0;
+	start(&f);
+	f.on_visit = NULL;
+	happen(&f, 0, first);
+	ev = happen(&f, MINUTE, NULL);
+	assert_int_equal(ev.nprops, 0);
+	assert_int_equal(fake_flush(&f), 0);
+	fake_close(&f);
+	options[3].i = 1;
+}
+
 static void options_that_do_not_fit_are_refused(void **state)
 {
 	(void)state;
@@ -459,6 +615,8 @@ int main(void)
 		cmocka_unit_test(any_order_gives_the_visits_of_the_sorted_sequence),
 		cmocka_unit_test(little_memory_forgets_the_same_in_every_life),
 		cmocka_unit_test(broken_bytes_are_refused),
+		cmocka_unit_test(a_snapshot_of_before_goes_on_without),
+		cmocka_unit_test(an_event_that_says_nothing_gets_what_its_visit_came_with),
 		cmocka_unit_test(options_that_do_not_fit_are_refused),
 	};
 	return RUN_TESTS("session", tests);

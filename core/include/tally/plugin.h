@@ -191,7 +191,36 @@ struct tally_visit {
 	struct tally_str entry_page; /* of the first event that has one */
 	struct tally_str exit_page;  /* of the last */
 	struct tally_str referrer;   /* of the first event */
+
+	/* What its first event came with, by enum tally_visit_value; what is not there is empty. Lent as the rest is. A plugin
+	 * that gives visits without TALLY_GIVES_VALUES has a struct that ends before this; what it lends on has none. */
+	const struct tally_str *values; /* each at most 4096 bytes */
+	uint32_t nvalues;               /* of this list, TALLY_VISIT_VALUES or fewer */
+	uint32_t reserved2;
 };
+
+/* Props of the event that began a visit; as dimensions they are called visit:source, visit:channel, … New ones come at
+ * the end. */
+enum tally_visit_value {
+	TALLY_VISIT_SOURCE = 0,
+	TALLY_VISIT_CHANNEL = 1,
+	TALLY_VISIT_UTM_SOURCE = 2,
+	TALLY_VISIT_UTM_MEDIUM = 3,
+	TALLY_VISIT_UTM_CAMPAIGN = 4,
+	TALLY_VISIT_UTM_CONTENT = 5,
+	TALLY_VISIT_UTM_TERM = 6,
+	TALLY_VISIT_DEVICE = 7,
+	TALLY_VISIT_BROWSER = 8,
+	TALLY_VISIT_OS = 9,
+	TALLY_VISIT_COUNTRY = 10
+};
+#define TALLY_VISIT_VALUES 11
+/* The keys of these props, in that order: initializes an array of TALLY_VISIT_VALUES texts. */
+#define TALLY_VISIT_KEYS                                                                                      \
+	{                                                                                                     \
+		"$source", "$channel", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", \
+			"$device", "$browser", "$os", "$country"                                              \
+	}
 
 /* ---- requests at the desk ---- */
 
@@ -461,6 +490,7 @@ struct tally_plugin {
 	int (*arrive)(void *self, const struct tally_client *client, struct tally_event *ev);
 };
 #define TALLY_GIVES_VISITS 1u
+#define TALLY_GIVES_VALUES 2u /* beside it: its visits have `values` */
 
 /* The first two members of the descriptor. */
 #define TALLY_PLUGIN_HEAD (uint32_t)sizeof(struct tally_plugin), TALLY_ABI

@@ -199,7 +199,20 @@ struct tally_sink_host {
 	 * a gauge (tally_sink_state{sink,name}), and while it stands badly a sentence for /readyz, "" when it is well again.
 	 * A host whose `size` ends before this member has it not. */
 	void (*state)(struct tally_sink_instance *in, const char *name, double value, const char *words);
+
+	/* [position()] How a column of one of tables() stands to stores that are older than it: enum tally_since. A host whose
+	 * `size` ends before this member says FIRST of all. */
+	uint32_t (*since)(const struct tally_sink_instance *in, const struct tally_table *table, uint32_t column);
 };
+
+enum tally_since {
+	TALLY_SINCE_FIRST = 0, /* the table never was without it: where it is missing it has gone (STOP) */
+	/* It came with a later version, behind the other columns: the table is made with a default for it (the empty text,
+	 * 0; NULL if nullable), so that nodes of before can write beside it; and it is added where the table has it not. */
+	TALLY_SINCE_LATER = 1,
+	TALLY_SINCE_HAD = 2 /* as LATER, but this store has had it: where it is missing it has gone */
+};
+#define TALLY_SINK_SINCE 1 /* for #ifdef: this header has the two above */
 
 /* ---- reading ---- */
 
