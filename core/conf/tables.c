@@ -152,7 +152,8 @@ static const struct conf_row rollup_rows[] = {
 	{ "name", &conf_kind_text, CONF_AT(struct conf_rollup, name), .required = true, .judge = conf_judge_rollup,
 		.help = "its table is tally_rollup_NAME" },
 	{ "by", &conf_kind_dims, .fallback = "[]",
-		.help = "dimensions: event:name event:page event:hostname visit:referrer event:props:KEY visit:entry_page "
+		.help = "dimensions: event:name event:page event:hostname visit:referrer event:props:KEY visit:source (channel utm_* device "
+			"browser os country) visit:entry_page "
 			"visit:exit_page" },
 	{ "metrics", &conf_kind_metrics, .required = true,
 		.help = "events pageviews visitors sum:F min:F max:F p:F, F = value or props.KEY; sum:F serves avg:F too, p:F every "

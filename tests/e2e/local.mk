@@ -37,6 +37,7 @@ dist_check_SCRIPTS += \
 	tests/e2e/tool.py \
 	tests/e2e/truth_mariadb.py \
 	tests/e2e/truth_sqlite.py \
+	tests/e2e/upgrade.py \
 	tests/e2e/visits_mariadb.py \
 	tests/e2e/visits_sqlite.py \
 	tests/e2e/zones.py
