@@ -20,16 +20,35 @@ void arena_init(struct arena *a, size_t block_bytes)
 	*a = (struct arena){ .block_bytes = block_bytes ? block_bytes : DEFAULT_BLOCK };
 }
 
+static struct arena_block *make_block(struct arena *a, size_t bytes)
+{
+	struct arena_block *b = memory_alloc(sizeof *b + bytes);
+	MUST(b != NULL);
+	b->bytes = bytes;
+	a->total_bytes += bytes;
+	return b;
+}
+
+static void free_blocks(struct arena *a, struct arena_block *b)
+{
+	while (b) {
+		struct arena_block *older = b->older;
+		a->total_bytes -= b->bytes;
+		free(b);
+		b = older;
+	}
+}
+
 static void add_block(struct arena *a, size_t bytes)
 {
-	size_t want = bytes > a->block_bytes ? bytes : a->block_bytes;
-	struct arena_block *b = memory_alloc(sizeof *b + want);
-	MUST(b != NULL);
+	struct arena_block *b = bytes <= a->block_bytes ? a->idle : NULL;
+	if (b)
+		a->idle = b->older;
+	else
+		b = make_block(a, bytes > a->block_bytes ? bytes : a->block_bytes);
 	b->older = a->head;
-	b->bytes = want;
 	a->head = b;
 	a->used = 0;
-	a->total_bytes += want;
 }
 
 void *arena_alloc(struct arena *a, size_t bytes)
@@ -76,26 +95,41 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	return p;
 }
 
+/* Of the blocks in use those of the usual size become idle, the others go. */
+static void retire(struct arena *a)
+{
+	struct arena_block *large = NULL;
+	for (struct arena_block *b = a->head, *older; b; b = older) {
+		older = b->older;
+		struct arena_block **to = b->bytes > a->block_bytes ? &large : &a->idle;
+		b->older = *to;
+		*to = b;
+	}
+	free_blocks(a, large);
+	a->head = NULL;
+	a->used = 0;
+}
+
+void arena_recycle(struct arena *a)
+{
+	struct arena_block *unused = a->idle;
+	a->idle = NULL;
+	free_blocks(a, unused);
+	retire(a);
+}
+
 void arena_reset(struct arena *a)
 {
-	struct arena_block *b = a->head;
-	while (b && (b->older || b->bytes > a->block_bytes)) {
-		struct arena_block *older = b->older;
-		a->total_bytes -= b->bytes;
-		free(b);
-		b = older;
-	}
-	a->head = b;
-	a->used = 0;
+	retire(a);
+	if (!a->idle)
+		return;
+	free_blocks(a, a->idle->older);
+	a->idle->older = NULL;
 }
 
 void arena_free(struct arena *a)
 {
-	size_t block_bytes = a->block_bytes;
-	for (struct arena_block *b = a->head; b;) {
-		struct arena_block *older = b->older;
-		free(b);
-		b = older;
-	}
-	arena_init(a, block_bytes);
+	free_blocks(a, a->head);
+	free_blocks(a, a->idle);
+	arena_init(a, a->block_bytes);
 }

@@ -13,6 +13,7 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *head; /* block in use; older ones hang behind it */
+	struct arena_block *idle; /* of the usual size, for the use to come */
 	size_t used;              /* bytes used in head */
 	size_t block_bytes;       /* size of the blocks to come */
 	size_t total_bytes;       /* held by all blocks */
@@ -36,6 +37,9 @@ char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(
 
 /* Forgets everything allocated; keeps one block of the usual size for the next use. */
 void arena_reset(struct arena *a);
+
+/* The same for a use that comes again and again: keeps as many blocks of the usual size as this one took. */
+void arena_recycle(struct arena *a);
 
 /* Gives all memory back. The arena can be used again afterwards. */
 void arena_free(struct arena *a);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ring.h"
 
-#include <pthread.h>
+#include <errno.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -83,23 +84,19 @@ size_t ring_depth(const struct ring *r)
 
 /* ---- gate ---- */
 
+enum gate_state { GATE_IDLE, GATE_KNOCKED, GATE_ASLEEP };
+
+/* Who knocks at ASLEEP posts `wake`, once; so a sleep costs one system call on either side. */
 struct gate {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	_Atomic bool knocked;
-	bool asleep; /* under lock */
+	_Atomic int state;
+	sem_t wake;
 };
 
 struct gate *gate_open(void)
 {
 	struct gate *g = memory_zalloc(1, sizeof *g);
 	MUST(g != NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&g->lock, NULL);
-	pthread_cond_init(&g->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	MUST(sem_init(&g->wake, 0, 0) == 0);
 	return g;
 }
 
@@ -107,20 +104,14 @@ void gate_close(struct gate *g)
 {
 	if (!g)
 		return;
-	pthread_cond_destroy(&g->cond);
-	pthread_mutex_destroy(&g->lock);
+	sem_destroy(&g->wake);
 	free(g);
 }
 
 void gate_knock(struct gate *g)
 {
-	/* Whoever finds the flag set already need not wake: the setter does, or the sleeper is about to look. */
-	if (atomic_exchange(&g->knocked, true))
-		return;
-	pthread_mutex_lock(&g->lock);
-	if (g->asleep)
-		pthread_cond_signal(&g->cond);
-	pthread_mutex_unlock(&g->lock);
+	if (atomic_exchange(&g->state, GATE_KNOCKED) == GATE_ASLEEP)
+		MUST(sem_post(&g->wake) == 0);
 }
 
 static struct timespec deadline_after(int64_t us)
@@ -136,20 +127,26 @@ static struct timespec deadline_after(int64_t us)
 	return ts;
 }
 
+/* Whether somebody woke us; NULL = no limit. */
+static bool sleep_until(struct gate *g, const struct timespec *until)
+{
+	int rc;
+	do
+		rc = until ? sem_clockwait(&g->wake, CLOCK_MONOTONIC, until) : sem_wait(&g->wake);
+	while (rc && errno == EINTR);
+	return rc == 0;
+}
+
 bool gate_wait(struct gate *g, int64_t timeout_us)
 {
-	if (atomic_exchange(&g->knocked, false))
-		return true;
-	if (timeout_us == 0)
-		return false;
+	int idle = GATE_IDLE;
+	if (timeout_us == 0 || !atomic_compare_exchange_strong(&g->state, &idle, GATE_ASLEEP))
+		return atomic_exchange(&g->state, GATE_IDLE) == GATE_KNOCKED;
 	struct timespec until = deadline_after(timeout_us > 0 ? timeout_us : 0);
-	pthread_mutex_lock(&g->lock);
-	g->asleep = true;
-	int rc = 0;
-	while (!atomic_load(&g->knocked) && rc == 0)
-		rc = timeout_us < 0 ? pthread_cond_wait(&g->cond, &g->lock)
-				    : pthread_cond_timedwait(&g->cond, &g->lock, &until);
-	g->asleep = false;
-	pthread_mutex_unlock(&g->lock);
-	return atomic_exchange(&g->knocked, false);
+	bool woken = sleep_until(g, timeout_us > 0 ? &until : NULL);
+	if (atomic_exchange(&g->state, GATE_IDLE) == GATE_ASLEEP)
+		return false;
+	if (!woken) /* a knock just when the time was out: its post belongs to this sleep */
+		sleep_until(g, NULL);
+	return true;
 }

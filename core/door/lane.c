@@ -13,6 +13,7 @@
 #include "meter/meter.h"
 
 #define RETRY_MS 2
+#define BELL_EVERY 64 /* requests of one turn of the loop after which the ledger is not kept waiting for the rest */
 
 struct lane {
 	struct lane_options opt;
@@ -26,6 +27,7 @@ struct lane {
 
 	_Atomic(struct lane_job *) posted; /* newest first */
 	struct ledger_call *waiting, **waiting_last;
+	unsigned laid_down; /* since the bell was rung */
 
 	_Atomic bool stop;
 	int64_t drain_us;
@@ -121,13 +123,29 @@ static void ledger_done(struct ledger_request *rq)
 	lane_post(call->lane, &call->job);
 }
 
+static void ring_bell(struct lane *ln)
+{
+	if (ln->laid_down)
+		ledger_ring_bell(ln->opt.ledger);
+	ln->laid_down = 0;
+}
+
+/* What one turn of the loop brings is one group for the ledger, one write and one waking, not one for each request. */
+static bool lay_down(struct lane *ln, struct ledger_call *call)
+{
+	bool laid = ledger_lay_down(ln->opt.ledger, &call->rq);
+	if (laid && ++ln->laid_down >= BELL_EVERY)
+		ring_bell(ln);
+	return laid;
+}
+
 static void on_retry(uv_timer_t *h)
 {
 	struct lane *ln = h->data;
 	while (ln->waiting) {
 		struct ledger_call *call = ln->waiting;
 		struct ledger_call *next = call->waiting;
-		if (!ledger_post(ln->opt.ledger, &call->rq))
+		if (!lay_down(ln, call))
 			return;
 		ln->waiting = next;
 	}
@@ -143,7 +161,7 @@ void lane_call_ledger(struct lane *ln, struct ledger_call *call)
 	call->job.fn = run_over;
 	call->rq.done = ledger_done;
 	call->waiting = NULL;
-	if (!ln->waiting && ledger_post(ln->opt.ledger, &call->rq))
+	if (!ln->waiting && lay_down(ln, call))
 		return;
 	if (!ln->waiting) {
 		http_server_pause(ln->server, true);
@@ -203,9 +221,12 @@ static void handle(struct http_request *rq)
 
 /* ---- life ---- */
 
-static void on_stats(uv_prepare_t *h)
+/* Before the loop sleeps. */
+static void on_turn_end(uv_prepare_t *h)
 {
-	publish_stats(h->data);
+	struct lane *ln = h->data;
+	ring_bell(ln);
+	publish_stats(ln);
 }
 
 static struct http_limits limits_of(const struct conf *c, unsigned connections)
@@ -254,13 +275,13 @@ int lane_open(const struct lane_options *opt, struct lane **out, char why[512])
 static void *lane_main(void *arg)
 {
 	struct lane *ln = arg;
-	uv_prepare_t stats;
-	uv_prepare_init(&ln->loop, &stats);
-	stats.data = ln;
-	uv_prepare_start(&stats, on_stats);
-	uv_unref((uv_handle_t *)&stats);
+	uv_prepare_t turn;
+	uv_prepare_init(&ln->loop, &turn);
+	turn.data = ln;
+	uv_prepare_start(&turn, on_turn_end);
+	uv_unref((uv_handle_t *)&turn);
 	uv_run(&ln->loop, UV_RUN_DEFAULT);
-	uv_close((uv_handle_t *)&stats, NULL);
+	uv_close((uv_handle_t *)&turn, NULL);
 	uv_run(&ln->loop, UV_RUN_DEFAULT);
 	return NULL;
 }

@@ -66,6 +66,7 @@ void fate_written(struct ledger *l, struct group *g)
 	answer_if(g, is_content_with_written, CONF_ACK_WRITTEN);
 	if (MUTANT("ack_before_sync"))
 		answer_if(g, is_content_with_durable, CONF_ACK_DURABLE);
+	l->awaited |= g->first != NULL;
 	g->next = NULL;
 	*l->unsynced_last = g;
 	l->unsynced_last = &g->next;
@@ -224,6 +225,7 @@ void fate_sync_failed(struct ledger *l, int rc)
 	for (struct group *g = l->unsynced; g; g = g->next)
 		if (g->kept)
 			keep = g->end;
+	l->awaited = false;
 	log_error("spool", "fdatasync failed (%s): going on in a fresh segment", strerror(-rc));
 	fate_rebuild_appended(l, keep);
 	int abandoned = spool_abandon(l->spool, keep);

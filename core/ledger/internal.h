@@ -56,6 +56,9 @@ struct ledger {
 	int64_t ticked_us;              /* monotonic: when time_us was looked at */
 	int64_t leap_us, leap_until_us; /* how far time_us leapt lately; until when (monotonic) that matters */
 	struct group *unsynced, **unsynced_last;
+	bool awaited;      /* somebody waits for the sync of a group that none was asked for yet */
+	bool wants_reload; /* a reload waits for that */
+	int64_t asked_us;  /* monotonic: when the last sync was asked for */
 	struct ledger_request *stored_wait; /* durable, waiting for the lines */
 
 	/* terms: `appended` is what a checkpoint written now must say: all records before it; `settled` what readers see */

@@ -17,6 +17,7 @@
 #define RING_SLOTS 8192
 #define TRIM_EVERY_US 1000000
 #define CARRY_US 1000000 /* counts without events reach the disk after this */
+#define PACE_US 10000    /* from one sync to the next where nobody waits for it */
 
 /* ---- the syncer ---- */
 
@@ -50,13 +51,24 @@ static void *syncer_main(void *arg)
 	}
 }
 
-static void ask_sync(struct ledger *l)
+/* Microseconds until the next sync is due; 0 = now. */
+static int64_t sync_due_in(const struct ledger *l, int64_t now)
+{
+	if (l->awaited || l->wants_reload || atomic_load(&l->quit))
+		return 0;
+	int64_t due = l->asked_us + PACE_US;
+	return due > now ? due - now : 0;
+}
+
+static void ask_sync(struct ledger *l, int64_t now)
 {
 	struct group *last = l->unsynced;
-	if (!last || atomic_load(&l->syncer.state) != SYNC_IDLE)
+	if (!last || atomic_load(&l->syncer.state) != SYNC_IDLE || sync_due_in(l, now))
 		return;
 	while (last->next)
 		last = last->next;
+	l->awaited = false;
+	l->asked_us = now;
 	l->syncer.upto = last->end;
 	atomic_store(&l->syncer.state, SYNC_ASKED);
 	gate_knock(l->syncer.gate);
@@ -186,20 +198,27 @@ static bool is_idle(const struct ledger *l)
 	return !l->unsynced && !l->stored_wait && ring_depth(l->ring) == 0;
 }
 
+static int64_t longest_sleep(const struct ledger *l)
+{
+	if (l->unsynced && atomic_load(&l->syncer.state) == SYNC_IDLE)
+		return sync_due_in(l, clock_mono_us());
+	return l->stored_wait ? 20000 : 250000;
+}
+
 static void *ledger_main(void *arg)
 {
 	struct ledger *l = arg;
 	while (!atomic_load(&l->quit) || !is_idle(l)) {
 		/* a reload waits for what is under way: until then nothing is begun, or under load its moment never comes */
-		bool must_settle = l->unsynced && ledger_is_reloading(l);
-		struct group *g = must_settle ? NULL : intake_collect(l);
+		l->wants_reload = l->unsynced && ledger_is_reloading(l);
+		struct group *g = l->wants_reload ? NULL : intake_collect(l);
 		if (!g)
-			gate_wait(l->gate, l->stored_wait ? 20000 : 250000);
+			gate_wait(l->gate, longest_sleep(l));
 		intake_tick_clock(l);
 		take_sync_result(l);
 		if (g)
 			intake_process(l, g);
-		ask_sync(l);
+		ask_sync(l, clock_mono_us());
 		housekeeping(l, clock_mono_us());
 		if (!l->unsynced)
 			take_reload(l);
@@ -292,12 +311,22 @@ void ledger_run(struct ledger *l)
 	l->running = true;
 }
 
+bool ledger_lay_down(struct ledger *l, struct ledger_request *rq)
+{
+	return ring_push(l->ring, rq);
+}
+
+void ledger_ring_bell(struct ledger *l)
+{
+	gate_knock(l->gate);
+}
+
 bool ledger_post(struct ledger *l, struct ledger_request *rq)
 {
-	if (!ring_push(l->ring, rq))
-		return false;
-	gate_knock(l->gate);
-	return true;
+	bool laid = ledger_lay_down(l, rq);
+	if (laid)
+		ledger_ring_bell(l);
+	return laid;
 }
 
 void ledger_line_moved(struct ledger *l)

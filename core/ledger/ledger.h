@@ -3,7 +3,8 @@
  * to the spool in groups, and answers when a group has reached the level that was asked for.
  *
  * One thread runs it, and a second one that only ever waits in fdatasync. A group is whatever arrived while the sync
- * before it was running: no timer. All events of a group are one record and share its fate. */
+ * before it was running: no timer, but where nobody waits for the sync (`ack: written`): there it is paced, for the lines
+ * that read what is durable. All events of a group are one record and share its fate. */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
 
@@ -121,8 +122,13 @@ void ledger_add_line(struct ledger *l, struct ledger_line *line);
 /* Starts the two threads. */
 void ledger_run(struct ledger *l);
 
-/* [any thread] false: the ring is full; keep the request and stop reading your source until ledger_on_room() says. */
+/* [any thread] false: the ring is full; keep the request, stop reading your source and try again. */
 must_check bool ledger_post(struct ledger *l, struct ledger_request *rq);
+
+/* [any thread] The same in two steps, for who has many at once: what is laid down is taken at the next ring of the bell,
+ * by whomever, so it must be rung before the caller sleeps. */
+must_check bool ledger_lay_down(struct ledger *l, struct ledger_request *rq);
+void ledger_ring_bell(struct ledger *l);
 
 /* [line] done or needed has moved, or unreachable has changed. */
 void ledger_line_moved(struct ledger *l);

@@ -42,16 +42,39 @@ static struct tally_cell cell_null(void)
 
 /* ---- lists ---- */
 
+/* Whether rows go to the store in the order in which they come, so that they can lie in it from the first. */
+static bool is_in_order(const struct row_list *list)
+{
+	return list->table->insert_only;
+}
+
+static void list_grow(struct row_list *list)
+{
+	size_t row_bytes = list->table->ncolumns * sizeof *list->cells;
+	list->cap = list->cap ? list->cap * 2 : 256;
+	if (is_in_order(list))
+		list->cells = memory_grow(list->cells, list->cap * row_bytes);
+	else
+		list->rows = memory_grow(list->rows, list->cap * sizeof *list->rows);
+	MUST(list->cells != NULL || list->rows != NULL);
+}
+
+/* The row, all zero. If the table's rows are in order it moves with the next one. */
 static struct tally_cell *list_add(struct batch *b, struct row_list *list)
 {
-	if (list->n == list->cap) {
-		list->cap = list->cap ? list->cap * 2 : 256;
-		list->rows = memory_grow(list->rows, list->cap * sizeof *list->rows);
-		MUST(list->rows != NULL);
-	}
-	struct tally_cell *row = arena_zalloc(&b->arena, list->table->ncolumns * sizeof *row);
-	list->rows[list->n++] = row;
-	return row;
+	uint32_t columns = list->table->ncolumns;
+	if (list->n == list->cap)
+		list_grow(list);
+	size_t at = list->n++;
+	if (is_in_order(list))
+		return memset(list->cells + at * columns, 0, columns * sizeof *list->cells);
+	return list->rows[at] = arena_zalloc(&b->arena, columns * sizeof *list->cells);
+}
+
+static void list_free(struct row_list *list)
+{
+	free(list->cells);
+	free(list->rows);
 }
 
 static int compare_cells(const struct tally_cell *a, const struct tally_cell *b, uint32_t type)
@@ -96,7 +119,7 @@ void batch_reset(struct batch *b)
 	b->letters = (struct line_letters){ 0 };
 	terms_free_table(&b->terms);
 	table_free(&b->days); /* its values are rows in the arena */
-	arena_reset(&b->arena);
+	arena_recycle(&b->arena);
 	b->events = 0;
 	b->dirty = false;
 	b->ntrim = 0;
@@ -107,10 +130,10 @@ void batch_free(struct batch *b)
 {
 	batch_reset(b);
 	for (size_t i = 0; i < b->wire.nrows; i++)
-		free(b->lists[i].rows);
+		list_free(&b->lists[i]);
 	free(b->lists);
-	free(b->gone.rows);
-	free(b->gone_salts.rows);
+	list_free(&b->gone);
+	list_free(&b->gone_salts);
 	arena_free(&b->arena);
 }
 
@@ -341,7 +364,9 @@ static void close_revisions(struct batch *b)
 static struct tally_rows close_list(struct batch *b, struct row_list *list)
 {
 	const struct tally_table *t = list->table;
-	if (!t->insert_only && list->n)
+	if (is_in_order(list))
+		return (struct tally_rows){ t, list->n, list->cells };
+	if (list->n)
 		qsort_r(list->rows, list->n, sizeof *list->rows, compare_rows, (void *)(uintptr_t)t);
 	struct tally_cell *cells = arena_alloc(&b->arena, list->n * t->ncolumns * sizeof *cells);
 	for (size_t i = 0; i < list->n; i++)

@@ -30,9 +30,11 @@ enum ledger_column { LC_NODE, LC_LINE, LC_SITE, LC_STORED, LC_DEAD, LC_THINNED, 
 /* Columns of tally_gap. */
 enum gap_column { GC_NODE, GC_LINE, GC_SITE, GC_REASON, GC_EVENTS, GC_LAST };
 
-/* A growing list of rows of one table; cells live in the batch's arena. */
+/* A growing list of rows of one table. Those that go to the store in the order in which they come lie in `cells`; of
+ * others each lies in the batch's arena until all are sorted. */
 struct row_list {
 	const struct tally_table *table;
+	struct tally_cell *cells;
 	struct tally_cell **rows;
 	size_t n, cap;
 };

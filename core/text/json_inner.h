@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between json.c and json_string.c only. */
+/* Between json.c, json_string.c and write.c only. */
 #ifndef TEXT_JSON_INNER_H
 #define TEXT_JSON_INNER_H
 
@@ -26,6 +26,13 @@ static inline unsigned json_stops(const char *p, unsigned *high)
 	stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(c, _mm_set1_epi8(0x1f)), c));
 	*high = (unsigned)_mm_movemask_epi8(c);
 	return (unsigned)_mm_movemask_epi8(stop);
+}
+
+/* A bit for each that is 7F. */
+static inline unsigned json_deletes(const char *p)
+{
+	__m128i c = _mm_loadu_si128((const __m128i *)(const void *)p);
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f)));
 }
 #endif
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "text/json_inner.h"
 #include "text/number.h"
 
 #define SMALL 64
@@ -118,13 +119,28 @@ static void put_escaped(struct text_out *o, const unsigned char *p, unsigned len
 	put_u_escape(o, len == 1 ? p[0] : len == 2 ? p[1] : 0x2000u + (p[2] & 0x3fu));
 }
 
+/* Where, from i on, the first byte of s stands that may have to be escaped; s.len = nowhere. */
+static size_t pass_plain(struct tally_str s, size_t i)
+{
+#ifdef __SSE2__
+	for (; s.len - i >= 16; i += 16) {
+		unsigned high, stops = json_stops(s.ptr + i, &high) | json_deletes(s.ptr + i);
+		if (stops | high)
+			return i + (unsigned)__builtin_ctz(stops | high);
+	}
+#endif
+	while (i < s.len && s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f && s.ptr[i] != '"' && s.ptr[i] != '\\')
+		i++;
+	return i;
+}
+
 static void put_quoted(struct text_out *o, struct tally_str s)
 {
 	const unsigned char *p = (const unsigned char *)s.ptr;
 	size_t done = 0;
 	text_reserve(o, s.len + 2);
 	text_put_char(o, '"');
-	for (size_t i = 0; i < s.len;) {
+	for (size_t i = 0; (i = pass_plain(s, i)) < s.len;) {
 		unsigned len = escape_length(p + i, s.len - i);
 		if (len == 0) {
 			i++;

@@ -11,6 +11,35 @@
 #include "base/table.h"
 #include "unit.h"
 
+/* Takes n blocks of 64 bytes, each filled. */
+static void fill_blocks(struct arena *a, int n)
+{
+	for (int i = 0; i < n; i++)
+		memset(arena_alloc(a, 64), i, 64);
+}
+
+static void arena_recycles_what_the_last_use_took(void **state)
+{
+	(void)state;
+	struct arena a;
+	arena_init(&a, 64);
+	fill_blocks(&a, 5);
+	arena_alloc(&a, 1000);
+	arena_recycle(&a);
+	assert_int_equal(a.total_bytes, 5 * 64);
+	fill_blocks(&a, 5);
+	assert_int_equal(a.total_bytes, 5 * 64);
+	arena_recycle(&a);
+	fill_blocks(&a, 2);
+	arena_recycle(&a);
+	assert_int_equal(a.total_bytes, 2 * 64);
+	fill_blocks(&a, 3);
+	arena_reset(&a);
+	assert_int_equal(a.total_bytes, 64);
+	arena_free(&a);
+	assert_int_equal(a.total_bytes, 0);
+}
+
 static void arena_keeps_what_it_gave(void **state)
 {
 	(void)state;
@@ -23,6 +52,7 @@ static void arena_keeps_what_it_gave(void **state)
 	assert_int_equal((uintptr_t)large % 16, 0);
 	assert_string_equal(arena_printf(&a, "%s-%d", "n", 7), "n-7");
 	arena_reset(&a);
+	assert_int_equal(a.total_bytes, 64);
 	assert_true(a.total_bytes <= 64);
 	arena_free(&a);
 }
@@ -140,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_keeps_what_it_gave),
+		cmocka_unit_test(arena_recycles_what_the_last_use_took),
 		cmocka_unit_test(crc32c_matches_published_vectors),
 		cmocka_unit_test(siphash_matches_the_papers_vector),
 		cmocka_unit_test(table_finds_places_and_removes),
