@@ -62,7 +62,7 @@ uint32_t crc32c(uint32_t seed, const void *bytes, size_t len)
 	return ~(crc_hardware ? crc_fast : crc_slow)(~seed, bytes, len);
 }
 
-/* ---- SipHash-2-4 ---- */
+/* ---- SipHash-2-4, and 1-3 for tables ---- */
 
 struct sip {
 	uint64_t a, b, c, d;
@@ -87,22 +87,33 @@ static inline void sip_round(struct sip *s)
 	s->c = rotl(s->c, 32);
 }
 
-static inline void sip_word(struct sip *s, uint64_t m)
+static inline void sip_word(struct sip *s, uint64_t m, int rounds)
 {
 	s->d ^= m;
-	sip_round(s);
-	sip_round(s);
+	for (int i = 0; i < rounds; i++)
+		sip_round(s);
 	s->a ^= m;
 }
 
-static inline uint64_t sip_end(struct sip *s)
+static inline uint64_t sip_end(struct sip *s, int rounds)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < rounds; i++)
 		sip_round(s);
 	return s->a ^ s->b ^ s->c ^ s->d;
 }
 
-static void sip_eat(struct sip *s, const uint8_t key[16], const void *bytes, size_t len)
+/* The last 0..7 bytes, the first of them lowest. */
+static inline uint64_t sip_rest(const uint8_t *p, size_t len, size_t all)
+{
+	uint64_t rest = 0;
+	if (len && all >= 8)
+		return get_u64(p + len - 8) >> (64 - 8 * len);
+	for (size_t i = 0; i < len; i++)
+		rest |= (uint64_t)p[i] << (8 * i);
+	return rest;
+}
+
+static inline void sip_eat(struct sip *s, const uint8_t key[16], const void *bytes, size_t len, int rounds)
 {
 	uint64_t k0 = get_u64(key), k1 = get_u64(key + 8);
 	s->a = k0 ^ 0x736f6d6570736575u;
@@ -111,30 +122,36 @@ static void sip_eat(struct sip *s, const uint8_t key[16], const void *bytes, siz
 	s->d = k1 ^ 0x7465646279746573u;
 
 	const uint8_t *p = bytes;
-	uint64_t last = (uint64_t)len << 56;
-	for (; len >= 8; p += 8, len -= 8)
-		sip_word(s, get_u64(p));
-	for (size_t i = 0; i < len; i++)
-		last |= (uint64_t)p[i] << (8 * i);
-	sip_word(s, last);
+	size_t left = len;
+	for (; left >= 8; p += 8, left -= 8)
+		sip_word(s, get_u64(p), rounds);
+	sip_word(s, (uint64_t)len << 56 | sip_rest(p, left, len), rounds);
 }
 
 uint64_t hash_keyed64(const uint8_t key[16], const void *bytes, size_t len)
 {
 	struct sip s = { 0 };
-	sip_eat(&s, key, bytes, len);
+	sip_eat(&s, key, bytes, len, 2);
 	s.c ^= 0xff;
-	return sip_end(&s);
+	return sip_end(&s, 4);
+}
+
+uint64_t hash_table(const void *bytes, size_t len)
+{
+	struct sip s = { 0 };
+	sip_eat(&s, hash_process_key(), bytes, len, 1);
+	s.c ^= 0xff;
+	return sip_end(&s, 3);
 }
 
 void hash_keyed128(const uint8_t key[16], const void *bytes, size_t len, uint8_t out[16])
 {
 	struct sip s = { .b = 0xee };
-	sip_eat(&s, key, bytes, len);
+	sip_eat(&s, key, bytes, len, 2);
 	s.c ^= 0xee;
-	put_u64(out, sip_end(&s));
+	put_u64(out, sip_end(&s, 4));
 	s.b ^= 0xdd;
-	put_u64(out + 8, sip_end(&s));
+	put_u64(out + 8, sip_end(&s, 4));
 }
 
 const uint8_t *hash_process_key(void)

@@ -9,7 +9,7 @@
 
 static size_t slot_of(struct tally_str key, size_t cap)
 {
-	return (size_t)hash_keyed64(hash_process_key(), key.ptr, key.len) & (cap - 1);
+	return (size_t)hash_table(key.ptr, key.len) & (cap - 1);
 }
 
 /* Index of the key, or of the free slot where it would go. Assumes: at least one slot is free. */

@@ -42,16 +42,25 @@ static const struct event_site *site_of(void *arg, struct tally_str name)
 	return &site;
 }
 
+/* Made once for all events of a request that need it. */
+static struct tally_str anonymous(void *arg)
+{
+	struct client *cl = arg;
+	if (!cl->visitor.len)
+		cl->visitor = visitor_of(cl);
+	return cl->visitor;
+}
+
 void client_event_context(struct client *cl, struct event_context *cx)
 {
 	const struct conf *c = lane_conf(cl->lane);
 	*cx = (struct event_context){
 		.limits = { c->limits.event, (unsigned)c->limits.depth, c->limits.events },
 		.default_site = STR("default"),
-		.default_visitor = visitor_of(cl),
 		.now_us = clock_wall_us(),
 		.site = site_of,
-		.site_arg = cl,
+		.anonymous = anonymous,
+		.arg = cl,
 	};
 }
 

@@ -22,6 +22,8 @@ struct ledger_call {
 };
 void lane_call_ledger(struct lane *ln, struct ledger_call *call);
 
+void lane_count_received(struct lane *ln, struct tally_str site, int64_t events);
+
 /* ingest.c: POST /v1/events */
 void ingest_post(struct lane *ln, struct http_request *rq);
 
@@ -41,6 +43,7 @@ struct client {
 	struct lane *lane;
 	struct arena *arena;
 	bool asks;                /* DNT or Sec-GPC: not to be tracked */
+	struct tally_str visitor; /* visitor_of() it, once that was asked for */
 	struct tally_client seen; /* by the plugins; is_private is set for each event, since its site decides */
 };
 void client_read(struct lane *ln, struct http_request *rq, struct client *out);

@@ -28,6 +28,11 @@ struct lane {
 	_Atomic(struct lane_job *) posted; /* newest first */
 	struct ledger_call *waiting, **waiting_last;
 	unsigned laid_down; /* since the bell was rung */
+	struct {
+		struct meter_series *series;
+		size_t len;
+		char site[EVENT_NAME_MAX];
+	} received; /* the series of the site that was counted last */
 
 	_Atomic bool stop;
 	int64_t drain_us;
@@ -153,6 +158,18 @@ static void on_retry(uv_timer_t *h)
 	uv_timer_stop(&ln->retry);
 	if (ln->server)
 		http_server_pause(ln->server, false);
+}
+
+/* ---- what has been received ---- */
+
+void lane_count_received(struct lane *ln, struct tally_str site, int64_t events)
+{
+	if (!ln->received.series || !str_eq(site, str_make(ln->received.site, ln->received.len))) {
+		ln->received.series = meter_get(M_RECEIVED, site, STR("http"), STR(""));
+		ln->received.len = site.len <= sizeof ln->received.site ? site.len : 0;
+		memcpy(ln->received.site, site.ptr, ln->received.len);
+	}
+	meter_add(ln->received.series, events);
 }
 
 void lane_call_ledger(struct lane *ln, struct ledger_call *call)

@@ -168,7 +168,7 @@ static void context(struct redis_source *s, struct event_context *cx)
 		.default_site = src->site ? str_of(src->site) : STR("default"),
 		.now_us = clock_wall_us(),
 		.site = site_of,
-		.site_arg = s,
+		.arg = s,
 	};
 }
 

@@ -52,7 +52,7 @@ bool event_map_field_known(struct tally_str field);
 struct event_site {
 	int64_t past_us; /* how old an event may be; INT64_MAX = any */
 	int64_t future_us;
-	bool no_visitor; /* default_visitor is not given to an event that comes without one */
+	bool no_visitor; /* an event that comes without a visitor stays so */
 };
 
 struct event_context {
@@ -60,10 +60,10 @@ struct event_context {
 	const struct event_map *map;
 	size_t nmap;
 	struct tally_str default_site;                                      /* never empty */
-	struct tally_str default_visitor;                                   /* for events without one; may be empty */
 	int64_t now_us;                                                     /* time of receipt */
 	const struct event_site *(*site)(void *arg, struct tally_str name); /* never NULL */
-	void *site_arg;
+	struct tally_str (*anonymous)(void *arg); /* the visitor of events without one; NULL: they stay so */
+	void *arg;
 };
 
 /* ---- a body with events: one object, an array of objects, or NDJSON; the bytes decide ---- */

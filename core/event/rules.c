@@ -66,7 +66,7 @@ static int check_name(const struct tally_event *ev, struct event_error *err)
 
 static int check_window(const struct event_context *cx, const struct tally_event *ev, struct event_error *err)
 {
-	const struct event_site *site = cx->site(cx->site_arg, ev->site);
+	const struct event_site *site = cx->site(cx->arg, ev->site);
 	int64_t now = cx->now_us, t = ev->time_us;
 	if (t < ISO8601_MIN_US || t > ISO8601_MAX_US)
 		return event_fail(err, "time_out_of_range", "time", "time is not within the years 0000 to 9999");
@@ -84,8 +84,8 @@ static void set_defaults(const struct event_context *cx, struct arena *a, struct
 {
 	if (ev->site.len == 0)
 		ev->site = cx->default_site;
-	if (ev->visitor.len == 0 && cx->default_visitor.len && !cx->site(cx->site_arg, ev->site)->no_visitor)
-		ev->visitor = cx->default_visitor;
+	if (ev->visitor.len == 0 && cx->anonymous && !cx->site(cx->arg, ev->site)->no_visitor)
+		ev->visitor = cx->anonymous(cx->arg);
 	if (ev->id.len == 0) {
 		char *id = arena_alloc(a, UUID_TEXT);
 		event_make_id(cx->now_us, id);

@@ -19,13 +19,18 @@ int event_time_of_number(struct tally_str text, int64_t *out_us, struct event_er
 {
 	int64_t whole;
 	double d, unit;
-	if (text.len > EVENT_PROP_TEXT_MAX || number_double(text, &d))
+	if (text.len > EVENT_PROP_TEXT_MAX)
+		return fail_range(err);
+	bool is_whole = number_int64(text, &whole) == 0;
+	if (is_whole)
+		d = (double)whole;
+	else if (number_double(text, &d))
 		return fail_range(err);
 	unit = fabs(d) < SECONDS_BELOW ? 1e6 : fabs(d) < MILLIS_BELOW ? 1e3 : 1;
 	if (fabs(d) * unit > (double)ISO8601_MAX_US)
 		return fail_range(err);
 	/* whole numbers stay whole; fractions are nearer to their microsecond than half of one up to the year 2242 */
-	if (number_int64(text, &whole) == 0)
+	if (is_whole)
 		*out_us = whole * (int64_t)unit;
 	else
 		*out_us = llround(d * unit);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "http/chars.h"
 
 static const struct {
 	int status;
@@ -109,6 +110,8 @@ static void put_value(struct http_out *o, struct tally_str v)
 {
 	size_t from = o->len;
 	put_str(o, v);
+	if (http_is_clean(v.ptr, v.len))
+		return;
 	for (; from < o->len; from++)
 		if ((unsigned char)o->bytes[from] < 0x20 || o->bytes[from] == 0x7f)
 			o->bytes[from] = ' ';

@@ -161,22 +161,6 @@ static char *take_name(char *p, char *end)
 	return q > p && q < end && *q == ':' ? q : NULL;
 }
 
-/* Eight bytes at once; a TAB, DEL or control character among them sends the rest to the table. */
-static bool value_is_clean(const char *p, size_t len)
-{
-	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-	size_t i = 0;
-	for (; i + 8 <= len; i += 8) {
-		uint64_t v;
-		memcpy(&v, p + i, 8);
-		uint64_t del = v ^ (ones * 0x7f);
-		uint64_t below_space = (v - ones * 0x20) & ~v & high;
-		if (below_space | ((del - ones) & ~del & high))
-			break;
-	}
-	return http_all_of(p + i, len - i, HTTP_VALUE);
-}
-
 /*  Content-Type:  text/plain
  *               ^p            ^end   spaces around it do not belong to it */
 static struct tally_str trim(char *p, char *end)
@@ -197,7 +181,7 @@ static int take_field(struct http_head *h, char *p, char *end)
 	char *colon = take_name(p, end);
 	if (!colon)
 		return head_fail(h, FAULT_FIELD_NAME);
-	if (!value_is_clean(colon + 1, (size_t)(end - colon - 1)))
+	if (!http_is_clean(colon + 1, (size_t)(end - colon - 1)))
 		return head_fail(h, FAULT_FIELD_VALUE);
 	struct http_field *f = &h->fields[h->nfields++];
 	f->name = str_make(p, (size_t)(colon - p));

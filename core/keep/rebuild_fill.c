@@ -110,7 +110,7 @@ static int take_row(void *owner, const struct tally_row *row)
 	if (rb->within && !is_within(rb, row->grain, row->site, row->bucket_us))
 		return 0;
 	struct tally_cell *cells = add_row(rb);
-	line_rollup_cells(rb->sr, rb->meta.hash_key, row, &rb->page, cells);
+	line_rollup_cells(rb->sr, rb->meta.hash_key, arena_str(&rb->page, row->site), row, &rb->page, cells);
 	cells[RLC_NODE] = (struct tally_cell){ .v.i = rb->writing };
 	count_events(rb, cells);
 	return 0;

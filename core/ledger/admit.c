@@ -37,17 +37,36 @@ static bool is_parked(struct ledger *l, struct ledger_request *rq, struct ledger
 	return true;
 }
 
+/* Neighbours are mostly of one site, so what is most is added up before it is put down. */
+static void note_run(struct ledger *l)
+{
+	if (l->run.received)
+		terms_add(l->building, l->run.site, TERM_RECEIVED, STR(""), l->run.received);
+	if (l->run.taken)
+		terms_add(l->building, l->run.site, TERM_TAKEN, STR(""), l->run.taken);
+	l->run.received = l->run.taken = 0;
+}
+
+static void count_received(struct ledger *l, struct tally_str site)
+{
+	if (!str_eq(l->run.site, site)) {
+		note_run(l);
+		l->run.site = site;
+	}
+	l->run.received++;
+}
+
 static void admit_item(struct ledger *l, struct group *g, struct ledger_request *rq, struct ledger_item *it)
 {
 	struct plug_verdict v = { "", "", 0 };
-	terms_add(l->building, it->ev.site, TERM_RECEIVED, STR(""), 1);
+	count_received(l, it->ev.site);
 	if (is_parked(l, rq, it))
 		return;
 	switch (plug_admit(l->chain, g->ticket, &it->ev, &v)) {
 	case TALLY_PASS:
 		it->verdict = LEDGER_TAKEN;
 		rq->taken++;
-		terms_add(l->building, it->ev.site, TERM_TAKEN, STR(""), 1);
+		l->run.taken++;
 		return;
 	case TALLY_DUPLICATE:
 		it->verdict = LEDGER_DUPLICATE;
@@ -70,7 +89,7 @@ static void admit_item(struct ledger *l, struct group *g, struct ledger_request 
 	}
 }
 
-void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq)
+static void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq)
 {
 	if (rq->kind != LEDGER_EVENTS && rq->kind != LEDGER_RELEASE)
 		return;
@@ -79,4 +98,12 @@ void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq)
 		rq->items[i].ev.received_us = l->time_us;
 		admit_item(l, g, rq, &rq->items[i]);
 	}
+}
+
+void admit_group(struct ledger *l, struct group *g)
+{
+	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
+		admit_request(l, g, rq);
+	note_run(l);
+	l->run.site = STR(""); /* it was the request's */
 }

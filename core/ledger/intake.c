@@ -188,8 +188,7 @@ static int admit_and_record(struct ledger *l, struct group *g, bool settling)
 	if (rc)
 		return rc;
 	fate_oversized(l, g);
-	for (struct ledger_request *rq = g->first; rq; rq = rq->next)
-		admit_request(l, g, rq);
+	admit_group(l, g);
 	rc = record_group(l, g, settling);
 	arena_reset(&l->arena);
 	return rc;

@@ -56,16 +56,20 @@ struct ledger {
 	int64_t ticked_us;              /* monotonic: when time_us was looked at */
 	int64_t leap_us, leap_until_us; /* how far time_us leapt lately; until when (monotonic) that matters */
 	struct group *unsynced, **unsynced_last;
-	bool awaited;      /* somebody waits for the sync of a group that none was asked for yet */
-	bool wants_reload; /* a reload waits for that */
-	int64_t asked_us;  /* monotonic: when the last sync was asked for */
+	bool awaited;                       /* somebody waits for the sync of a group that none was asked for yet */
+	bool wants_reload;                  /* a reload waits for that */
+	int64_t asked_us;                   /* monotonic: when the last sync was asked for */
 	struct ledger_request *stored_wait; /* durable, waiting for the lines */
 
 	/* terms: `appended` is what a checkpoint written now must say: all records before it; `settled` what readers see */
 	struct terms *appended;
 	struct terms *carried;  /* of groups that wrote nothing or failed: goes with the next record */
 	struct terms *building; /* of the group in hand */
-	pthread_mutex_t lock;   /* settled, settled_end, reload */
+	struct {
+		struct tally_str site;
+		int64_t received, taken;
+	} run;                /* of neighbours of one site: not in `building` yet */
+	pthread_mutex_t lock; /* settled, settled_end, reload */
 	struct terms *settled;
 	uint64_t settled_end;
 	bool must_abandon; /* a failed sync could not be left behind yet: tried again before the next group */
@@ -96,8 +100,8 @@ void intake_start(struct ledger *l);           /* the START of this run */
 void intake_end(struct ledger *l);
 uint64_t intake_written_end(const struct ledger *l);
 
-/* admit.c: one request against the plugins; counts into l->building. Ensures: every item has its verdict. */
-void admit_request(struct ledger *l, struct group *g, struct ledger_request *rq);
+/* admit.c: the requests of a group against the plugins; counts into l->building. Ensures: every item has its verdict. */
+void admit_group(struct ledger *l, struct group *g);
 
 /* record.c: the group's records into the spool. 0 or the -errno of a spool that takes nothing. settling: of the group's
  * own requests all are, and they may use the room that is kept for them; counts of others wait for better times. */

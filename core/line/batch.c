@@ -2,6 +2,7 @@
 /* A batch: rows for the tables of a store, collected event by event, sorted and closed into one transaction. */
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "event/event.h"
 #include "line/internal.h"
@@ -77,10 +78,23 @@ static void list_free(struct row_list *list)
 	free(list->rows);
 }
 
+/* Eight bytes as a number that sorts as they do. */
+static uint64_t front_of(const void *bytes)
+{
+	return __builtin_bswap64(get_u64(bytes));
+}
+
 static int compare_cells(const struct tally_cell *a, const struct tally_cell *b, uint32_t type)
 {
 	if (type == TALLY_T_INT)
 		return (a->v.i > b->v.i) - (a->v.i < b->v.i);
+	if (a->v.ptr == b->v.ptr && a->len == b->len)
+		return 0;
+	if (a->len >= 8 && b->len >= 8) { /* of a key the front mostly decides */
+		uint64_t x = front_of(a->v.ptr), y = front_of(b->v.ptr);
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
 	return str_cmp(str_make(a->v.ptr, a->len), str_make(b->v.ptr, b->len));
 }
 
@@ -122,6 +136,7 @@ void batch_reset(struct batch *b)
 	arena_recycle(&b->arena);
 	b->events = 0;
 	b->dirty = false;
+	b->site = b->last.site = (struct tally_str){ 0 };
 	b->ntrim = 0;
 	b->oldest_us = 0;
 }
@@ -147,10 +162,17 @@ struct site_terms *batch_terms(struct batch *b, struct tally_str site)
 	return *place;
 }
 
+static int64_t day_of(int64_t time_us)
+{
+	return time_us / DAY_US - (time_us % DAY_US < 0);
+}
+
 /* The UTC day of this time gets a new revision with this batch. */
 static void touch_day(struct batch *b, struct tally_str site, int64_t time_us)
 {
-	int64_t day = time_us / DAY_US - (time_us % DAY_US < 0);
+	int64_t day = day_of(time_us);
+	if (b->last.site.ptr && day == b->last.day && str_eq(site, b->last.site))
+		return;
 	char key[8 + EVENT_NAME_MAX];
 	size_t n = site.len < EVENT_NAME_MAX ? site.len : EVENT_NAME_MAX;
 	memcpy(key, &day, 8);
@@ -162,6 +184,17 @@ static void touch_day(struct batch *b, struct tally_str site, int64_t time_us)
 	row[0] = cell_text(site);
 	row[1] = cell_int(day * DAY_US);
 	*place = row;
+}
+
+/* Neighbours are mostly of one site and day. Assumes: site lives as long as the batch. */
+static void count_stored(struct batch *b, struct tally_str site)
+{
+	if (!b->last.site.ptr || !str_eq(site, b->last.site)) {
+		b->last.terms = batch_terms(b, site);
+		b->last.site = site;
+		b->last.day = INT64_MIN;
+	}
+	b->last.terms->stored++;
 }
 
 void batch_add_event(struct batch *b, const struct tally_event *ev)
@@ -182,8 +215,9 @@ void batch_add_event(struct batch *b, const struct tally_event *ev)
 	row[EVC_VALUE] = ev->has_value ? cell_real(ev->value) : cell_null();
 	row[EVC_WEIGHT] = cell_int(ev->weight);
 	row[EVC_PROPS] = cell_text(event_props_json(ev, &b->arena));
-	batch_terms(b, ev->site)->stored++;
+	count_stored(b, ev->site);
 	touch_day(b, ev->site, ev->time_us);
+	b->last.day = day_of(ev->time_us);
 }
 
 enum dead_column { DC_NODE, DC_LINE, DC_LSN, DC_IDX, DC_SITE, DC_TIME, DC_CODE, DC_ERROR, DC_RAW };
@@ -289,12 +323,18 @@ static void put_amount(struct tally_cell *cells, const struct tally_metric *m, c
 	}
 }
 
-void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16], const struct tally_row *r,
-	struct arena *arena, struct tally_cell *row)
+/* Rows come site by site: those of one share its name, which also spares comparing it. */
+static struct tally_str same_or_copy(struct arena *arena, struct tally_str last, struct tally_str s)
+{
+	return last.ptr && str_eq(last, s) ? last : arena_str(arena, s);
+}
+
+void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16], struct tally_str site,
+	const struct tally_row *r, struct arena *arena, struct tally_cell *row)
 {
 	uint8_t *key = arena_alloc(arena, 16);
 	schema_rollup_key(hash_key, r->dims, r->rollup->ndims, key);
-	row[RLC_SITE] = cell_text(arena_str(arena, r->site));
+	row[RLC_SITE] = cell_text(site);
 	row[RLC_GRAIN] = cell_int(r->grain);
 	row[RLC_BUCKET] = cell_int(r->bucket_us);
 	row[RLC_KEY] = cell_bytes(key, 16);
@@ -313,7 +353,8 @@ int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *r)
 	const struct schema *schema = l->opt.schema;
 	MUST(r->rollup->id < schema->nrollups);
 	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_FIXED + r->rollup->id]);
-	line_rollup_cells(&schema->rollups[r->rollup->id], l->meta->hash_key, r, &b->arena, row);
+	b->site = same_or_copy(&b->arena, b->site, r->site);
+	line_rollup_cells(&schema->rollups[r->rollup->id], l->meta->hash_key, b->site, r, &b->arena, row);
 	b->dirty = true;
 	return 0;
 }

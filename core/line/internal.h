@@ -50,6 +50,12 @@ struct batch {
 	struct row_list *lists; /* one a table of the schema, in its order */
 	struct table terms;     /* site -> struct site_terms */
 	struct table days;      /* site and UTC day -> row of tally_revision */
+	struct tally_str site;  /* of the rollup row added last */
+	struct {
+		struct tally_str site; /* .ptr NULL = none */
+		int64_t day;
+		struct site_terms *terms;
+	} last; /* of the event row added last */
 	struct tally_trim trim[TALLY_GRAINS * 64 + 1];
 	size_t ntrim;
 	struct row_list gone; /* letters that leave tally_dead */

@@ -112,8 +112,8 @@ struct line_letters {
 bool line_letters(struct line *l, uint64_t lsn, struct line_letters *out);
 
 /* The cells of a rollup's row; row has all of the table's columns, zeroed. [any thread] */
-void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16], const struct tally_row *r,
-	struct arena *arena, struct tally_cell *row);
+void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16], struct tally_str site,
+	const struct tally_row *r, struct arena *arena, struct tally_cell *row);
 
 struct ship *line_ship(struct line *l);
 const struct tally_sink *line_sink(const struct line *l);

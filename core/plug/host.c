@@ -132,7 +132,7 @@ static int64_t host_spool_retain_us(void)
 
 static uint64_t host_hash_keyed(const void *bytes, size_t len)
 {
-	return hash_keyed64(hash_process_key(), bytes, len);
+	return hash_table(bytes, len);
 }
 
 static void host_hash_keyed128(const void *bytes, size_t len, uint64_t *two_words)

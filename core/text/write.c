@@ -119,6 +119,12 @@ static void put_escaped(struct text_out *o, const unsigned char *p, unsigned len
 	put_u_escape(o, len == 1 ? p[0] : len == 2 ? p[1] : 0x2000u + (p[2] & 0x3fu));
 }
 
+/* clang-format off */
+static const bool is_plain[256] = {
+	[' '] = 1, ['!'] = 1, ['#' ... '['] = 1, [']' ... '~'] = 1,
+};
+/* clang-format on */
+
 /* Where, from i on, the first byte of s stands that may have to be escaped; s.len = nowhere. */
 static size_t pass_plain(struct tally_str s, size_t i)
 {
@@ -129,7 +135,7 @@ static size_t pass_plain(struct tally_str s, size_t i)
 			return i + (unsigned)__builtin_ctz(stops | high);
 	}
 #endif
-	while (i < s.len && s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f && s.ptr[i] != '"' && s.ptr[i] != '\\')
+	while (i < s.len && is_plain[(unsigned char)s.ptr[i]])
 		i++;
 	return i;
 }
@@ -207,26 +213,41 @@ void text_json_raw(struct text_out *o, struct tally_str json)
 	text_put(o, json);
 }
 
+/* Of a key that needs no escapes. */
+static void put_plain_key(struct text_out *o, const char *key)
+{
+	size_t n = strlen(key);
+	text_reserve(o, n + 4);
+	char *at = o->ptr + o->len;
+	if (o->comma)
+		*at++ = ',';
+	*at++ = '"';
+	memcpy(at, key, n);
+	memcpy(at + n, "\":", 2);
+	o->len = (size_t)(at + n + 2 - o->ptr);
+	o->comma = false;
+}
+
 void text_json_member_string(struct text_out *o, const char *key, struct tally_str s)
 {
-	text_json_key(o, str_of(key));
+	put_plain_key(o, key);
 	text_json_string(o, s);
 }
 
 void text_json_member_int(struct text_out *o, const char *key, int64_t number)
 {
-	text_json_key(o, str_of(key));
+	put_plain_key(o, key);
 	text_json_int(o, number);
 }
 
 void text_json_member_double(struct text_out *o, const char *key, double number)
 {
-	text_json_key(o, str_of(key));
+	put_plain_key(o, key);
 	text_json_double(o, number);
 }
 
 void text_json_member_bool(struct text_out *o, const char *key, bool value)
 {
-	text_json_key(o, str_of(key));
+	put_plain_key(o, key);
 	text_json_bool(o, value);
 }

@@ -63,7 +63,8 @@ void text_put_double(struct text_out *o, double number); /* shortest that reads 
 
 /* ---- JSON ---- */
 
-/* bracket: '{' or '['; and '}' or ']'. */
+/* The keys of text_json_member_…() are the program's own words: no escapes.
+ * bracket: '{' or '['; and '}' or ']'. */
 void text_json_begin(struct text_out *o, char bracket);
 void text_json_end(struct text_out *o, char bracket);
 void text_json_key(struct text_out *o, struct tally_str key);

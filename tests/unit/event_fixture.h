@@ -17,14 +17,20 @@ static inline const struct event_site *fixture_site(void *arg, struct tally_str 
 	return str_eq(name, STR("strict")) ? &strict : str_eq(name, STR("open")) ? &open : &any;
 }
 
+static inline struct tally_str fixture_visitor(void *arg)
+{
+	(void)arg;
+	return STR("v0");
+}
+
 static inline struct event_context fixture_context(void)
 {
 	return (struct event_context){
 		.limits = { .event_bytes = 65536, .depth = 32, .max_events = 10000 },
 		.default_site = STR("default"),
-		.default_visitor = STR("v0"),
 		.now_us = FIXTURE_NOW,
 		.site = fixture_site,
+		.anonymous = fixture_visitor,
 	};
 }
 

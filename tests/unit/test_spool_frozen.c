@@ -79,7 +79,7 @@ static void append_events(enum spool_type type, const char *section, unsigned n)
 		.default_site = STR("default"),
 		.now_us = 1767225600000000,
 		.site = site_any,
-		.site_arg = (void *)(uintptr_t)&any };
+		.arg = (void *)(uintptr_t)&any };
 	arena_init(&a, 0);
 	size_t at = 4 + strlen(section) + 4;
 	put_u32(buf, (uint32_t)strlen(section));
