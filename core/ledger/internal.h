@@ -32,7 +32,8 @@ struct syncer {
 	uint64_t upto;
 	int rc;                   /* valid in SYNC_DONE */
 	_Atomic int64_t began_us; /* monotonic; 0 = none under way */
-	_Atomic int64_t took_us;  /* the last one */
+	_Atomic int64_t took_us;  /* the last one, … */
+	_Atomic int64_t ended_us; /* … and when that ended; monotonic */
 };
 
 struct pending_book;

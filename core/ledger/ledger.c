@@ -16,8 +16,9 @@
 
 #define RING_SLOTS 8192
 #define TRIM_EVERY_US 1000000
-#define CARRY_US 1000000 /* counts without events reach the disk after this */
-#define PACE_US 10000    /* from one sync to the next where nobody waits for it */
+#define CARRY_US 1000000  /* counts without events reach the disk after this */
+#define RECENT_US 1000000 /* a sync that ended longer ago says nothing of the disk as it is now */
+#define PACE_US 10000     /* from one sync to the next where nobody waits for it */
 
 /* ---- the syncer ---- */
 
@@ -26,8 +27,9 @@ static int timed_sync(struct ledger *l, struct syncer *s)
 	int64_t began = clock_mono_us();
 	atomic_store(&s->began_us, began);
 	int rc = spool_sync(l->spool, s->upto);
-	int64_t took = clock_mono_us() - began;
+	int64_t ended = clock_mono_us(), took = ended - began;
 	atomic_store(&s->took_us, took);
+	atomic_store(&s->ended_us, ended);
 	atomic_store(&s->began_us, 0);
 	meter_observe(l->sync_meter, (double)took / 1e6);
 	return rc;
@@ -363,8 +365,9 @@ double ledger_queue_share(const struct ledger *l)
 
 double ledger_sync_seconds(const struct ledger *l)
 {
-	int64_t began = atomic_load(&l->syncer.began_us), took = atomic_load(&l->syncer.took_us);
-	int64_t running = began ? clock_mono_us() - began : 0;
+	int64_t began = atomic_load(&l->syncer.began_us), now = clock_mono_us();
+	int64_t running = began ? now - began : 0;
+	int64_t took = now - atomic_load(&l->syncer.ended_us) < RECENT_US ? atomic_load(&l->syncer.took_us) : 0;
 	return (double)(running > took ? running : took) / 1e6;
 }
 

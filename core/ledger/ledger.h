@@ -145,7 +145,8 @@ const char *ledger_full_line(const struct ledger *l);
 /* [any thread] how full the ring of requests is, 0..1. */
 double ledger_queue_share(const struct ledger *l);
 
-/* [any thread] how long the last fdatasync took, or the one under way has been taking, in seconds. */
+/* [any thread] how long the last fdatasync took, or the one under way has been taking, in seconds. 0 when there was none
+ * for a second: who holds back because the disk was slow must see it as it is now, or nothing is ever sent to it again. */
 double ledger_sync_seconds(const struct ledger *l);
 
 /* What a Redis source must settle before it takes new batches, and what it had released; oldest first, without those

@@ -192,6 +192,24 @@ static void post_two(struct rig *r, struct sent *first, struct sent *second)
 
 /* ---- the tests ---- */
 
+/* Or a daemon that takes nothing because a sync was slow would never take anything again. */
+static void a_slow_sync_is_forgotten_when_none_follows(void **state)
+{
+	(void)state;
+	struct rig r;
+	setup(&r);
+	assert_int_equal(seam_arm("spool.sync:1:stall=600"), 0);
+	assert_int_equal(send(&r, "shop", "a"), LEDGER_TAKEN);
+	assert_int_equal(seam_fired("spool.sync"), 1);
+	double seconds = ledger_sync_seconds(r.l);
+	assert_true(seconds >= 0.6 || seconds == 0); /* 0: this thread slept for a second */
+	for (int i = 0; ledger_sync_seconds(r.l) > 0; i++) {
+		assert_true(i < 100000);
+		usleep(1000);
+	}
+	teardown(&r);
+}
+
 static void a_duplicate_waits_for_what_it_repeats(void **state)
 {
 	(void)state;
@@ -429,6 +447,7 @@ int main(void)
 		cmocka_unit_test(ids_outlive_a_restart_and_sites_are_apart),
 		cmocka_unit_test(the_logs_clock_never_goes_back),
 		cmocka_unit_test(a_leap_lets_nothing_go_early),
+		cmocka_unit_test(a_slow_sync_is_forgotten_when_none_follows),
 	};
 	return RUN_TESTS("ledger with dedup", tests);
 }
