@@ -46,11 +46,12 @@ static const struct {
 	{ "tally_ledger", "lost", "events that this line never got; `tally_gap` says why" },
 	{ "tally_ledger", "dropped", "events that a plugin of this line dropped" },
 	{ "tally_meta", "name",
-		"`schema`, `hash_key`, `rollup/ID`, `began/UUID/ID`, `ended/UUID/ID`, `making/ID`, `epoch`, `horizon/GRAIN`, `horizon/visits`, `horizon/visit_values`, `table/NAME`, `tables/HOST:PORT`" },
+		"`schema`, `hash_key`, `rollup/ID`, `began/UUID/ID`, `ended/UUID/ID`, `making/ID`, `epoch`, `horizon/GRAIN`, `horizon/visits`, `horizon/visit_values`, `zone/N`, `zones/UUID`, `zoned/ID`, `table/NAME`, `tables/HOST:PORT`" },
 	{ "tally_meta", "value",
-		"schema version; key of the hashes in `key`; definition of the rollup; which tables that MariaDB server has. Never change these by hand" },
+		"schema version; key of the hashes in `key`; definition of the rollup; node, time zone and site of `zone/N`; which tables that MariaDB server has. Never change these by hand" },
 	{ "tally_meta", "horizon",
-		"event time from which the rollup is whole or visits are, or before which rows of the grain are deleted; the smallest "
+		"event time from which the rollup is whole or visits are, or days of that site are of that zone, or before which rows of "
+		"the grain are deleted; the smallest "
 		"integer = from the beginning" },
 	{ "tally_gap", "reason",
 		"`store_too_old`: the store stood behind the oldest record kept; `skipped`: by `when_spool_full: skip`; "

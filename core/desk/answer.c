@@ -105,6 +105,9 @@ static int make_plans(struct work *w)
 {
 	struct answer_job *job = w->job;
 	struct plan_store ps = { store_options(job->store)->schema, &job->state.meta, job->state.raw_horizon_us };
+	/* days are rows of the store's zone, which a configuration may differ from */
+	if (meta_zone_of(&job->state.meta, job->q->site))
+		job->q->site_zone = meta_site_zone(&job->state.meta, NULL, job->q->site);
 	list_parts(w);
 	for (int i = 0; i < PARTS; i++) {
 		struct part *p = &w->parts[i];

@@ -137,8 +137,8 @@ static bool cover(struct cover *c, int64_t from, int64_t to, int grain)
 	if (grain < 0)
 		return cover_end(c, from, to);
 	uint32_t g = (uint32_t)grain;
-	int64_t whole =
-		c->horizon_us > c->st->meta->grain_horizon_us[g] ? c->horizon_us : c->st->meta->grain_horizon_us[g];
+	int64_t kept = meta_whole_from(c->st->meta, c->plan->rollup->rollup->id, (enum tally_grain)g, c->q->site);
+	int64_t whole = c->horizon_us > kept ? c->horizon_us : kept;
 	if (whole >= to) /* also keeps INT64_MAX away from the calendar */
 		return cover(c, from, to, grain - 1);
 	int64_t low = grain_ceil(c, g, from > whole ? from : whole);
@@ -247,12 +247,20 @@ static void say(struct text_out *why, const struct tally_rollup *r, const char *
 	out_json(why, out_text(&text));
 }
 
-static const char *why_not(const struct meta *m, const struct tally_rollup *r, const struct plan *p, struct arena *a)
+static const char *why_not(const struct query *q, const struct meta *m, const struct tally_rollup *r,
+	const struct plan *p, struct arena *a)
 {
 	if (m->rollup_short_of && m->rollup_short_of[r->id])
 		return arena_printf(a, "node %s stores events without it", m->rollup_short_of[r->id]);
-	return m->rollup_horizon_us[r->id] > p->range.from_us ? "is not whole from the beginning of the range"
-							      : "the range or its buckets cut the rows that are kept";
+	if (m->rollup_horizon_us[r->id] > p->range.from_us)
+		return "is not whole from the beginning of the range";
+	if (m->grain_horizon_us[TALLY_QUARTER] > p->range.from_us &&
+		meta_zone_from(m, r->id, q->site) > p->range.from_us)
+		return arena_printf(a,
+			"the site's time zone was changed since: its days before are of another one, and no finer rows are "
+			"kept (tally rebuild %.*s makes them anew from raw events)",
+			(int)r->name.len, r->name.ptr);
+	return "the range or its buckets cut the rows that are kept";
 }
 
 static bool try_rollup(const struct query *q, const struct plan_store *st, size_t i, struct arena *a, struct plan *p,
@@ -272,7 +280,7 @@ static bool try_rollup(const struct query *q, const struct plan_store *st, size_
 	if (cover_axis(&c) && c.whole_rows)
 		return true;
 	p->held = r;
-	p->held_why = why_not(st->meta, r, p, a);
+	p->held_why = why_not(q, st->meta, r, p, a);
 	say(why, r, p->held_why, "");
 	return false;
 }
@@ -286,11 +294,16 @@ static void keep_reason(struct plan *best, const struct plan *tried)
 	best->held_why = tried->held_why;
 }
 
-static int refuse(const struct query *q, const struct plan_store *st, struct arena *a, struct query_error *err)
+static int refuse(const struct query *q, const struct plan_store *st, const struct plan *p, struct arena *a,
+	struct query_error *err)
 {
 	char since[40];
 	struct tally_str line = plan_declaration(q, a);
 	since[zone_format(zone_utc(), st->raw_horizon_us, since)] = 0;
+	if (p->held)
+		return query_fail(err, 422, "not_covered",
+			"the rollup %.*s holds this, but %s; raw events are kept only since %s", (int)p->held->name.len,
+			p->held->name.ptr, p->held_why, since);
 	query_fail(err, 422, "not_covered",
 		"no rollup answers this over the whole range, and raw events are kept only since %s; bounds on the quarter "
 		"hour and a rollup declared in time would do: %.*s",
@@ -350,7 +363,7 @@ int plan_make(const struct query *q, struct query_range range, const struct plan
 	if (plan_needs_visits(&out->needs) && range.from_us < visits_since(q, st))
 		return refuse_visits(q, range, st, err);
 	if (range.from_us < st->raw_horizon_us)
-		return refuse(q, st, a, err);
+		return refuse(q, st, out, a, err);
 	out->pieces = arena_zalloc(a, sizeof *out->pieces);
 	out->pieces[0] = (struct plan_piece){ range.from_us, range.to_us, PLAN_EVENTS };
 	out->npieces = 1;

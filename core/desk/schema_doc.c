@@ -73,6 +73,29 @@ static void put_since(struct text_out *o, const struct store_state *st, const st
 		out_json(o, str_make(text, zone_format(zone_utc(), since, text)));
 }
 
+/* Sites whose zone was changed: from when their days and months are of the new one, if that is later than all else. */
+static void put_zones(struct text_out *o, const struct store_state *st, const struct tally_rollup *r)
+{
+	const struct meta *m = &st->meta;
+	char text[40];
+	bool some = false;
+	for (size_t i = 0; i < m->nzones; i++) {
+		struct tally_str site = str_of(m->zones[i].site);
+		int64_t since = meta_zone_from(m, r->id, site);
+		if (since <= m->rollup_horizon_us[r->id] || since <= m->grain_horizon_us[TALLY_DAY])
+			continue;
+		out_lit(o, some ? "," : ",\"days_since\":{");
+		out_json(o, site);
+		out_lit(o, ":");
+		if (since == INT64_MAX)
+			out_lit(o, "false");
+		else
+			out_json(o, str_make(text, zone_format(zone_utc(), since, text)));
+		some = true;
+	}
+	out_lit(o, some ? "}" : "");
+}
+
 static void put_rollup(struct text_out *o, const struct store_state *st, const struct schema_rollup *sr)
 {
 	const struct tally_rollup *r = sr->rollup;
@@ -91,7 +114,9 @@ static void put_rollup(struct text_out *o, const struct store_state *st, const s
 	out_lit(o, "],\"whole_since\":{");
 	for (uint32_t g = 0; g < TALLY_GRAINS; g++)
 		put_since(o, st, r, g);
-	out_lit(o, "},\"table\":");
+	out_lit(o, "}");
+	put_zones(o, st, r);
+	out_lit(o, ",\"table\":");
 	out_json(o, str_of(meta_table(&st->meta, sr)));
 	if (st->meta.rollup_short_of[r->id]) {
 		out_lit(o, ",\"not_written_by\":");

@@ -7,9 +7,10 @@
 
 #include "base/bytes.h"
 #include "desk/store.h"
-#include "ship/remember.h"
+#include "ship/zones.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
+#define HOUR_US (INT64_C(3600) * 1000000)
 #define VERSION_SEED 1
 
 /* ---- horizons ---- */
@@ -133,27 +134,70 @@ static int read_revisions(
 	return store_read(r, &sql, take_revision, v, err);
 }
 
+struct identity {
+	struct versions *v;
+	const struct query *q;
+	struct remember mem;
+};
+
+/* How far the horizon has come into that range, to the hour. Outside of it it does not matter. */
+static void hash_horizon(struct versions *v, int64_t horizon_us, struct query_range r)
+{
+	int64_t at = horizon_us <= r.from_us ? INT64_MIN : horizon_us >= r.to_us ? INT64_MAX : horizon_us / HOUR_US;
+	XXH3_64bits_update(v->hash, &at, sizeof at);
+}
+
 static int take_identity(void *arg, const struct tally_cell *cells)
 {
-	struct versions *v = arg;
-	if (!cells[0].null)
-		XXH3_64bits_update(v->hash, cells[0].v.ptr, cells[0].len);
+	struct identity *id = arg;
+	struct tally_str name = str_make(cells[0].v.ptr, cells[0].len);
+	if (str_starts(name, STR(META_ZONE))) {
+		remember_row(&id->mem, cells);
+	} else if (str_eq(name, STR("hash_key")) && !cells[1].null) {
+		XXH3_64bits_update(id->v->hash, cells[1].v.ptr, cells[1].len);
+	} else if (!cells[2].null) {
+		XXH3_64bits_update(id->v->hash, name.ptr, name.len);
+		hash_horizon(id->v, cells[2].v.i, id->q->range);
+		if (id->q->compare != QUERY_ALONE)
+			hash_horizon(id->v, cells[2].v.i, id->q->compared);
+	}
 	return 0;
 }
 
-/* Another store, or one that was made anew, counts its nodes and positions from 1 again: nothing remembered elsewhere of
- * one may be taken for the other. Every store drew its own hash_key. */
-static int read_identity(struct store_reader *r, struct arena *a, struct versions *v, struct query_error *err)
+static void hash_zone(struct identity *id)
+{
+	struct meta m = { 0 };
+	m.zones = zones_read(&id->mem, &m.nzones, &m.last_zone);
+	const struct meta_zone *z = meta_zone_of(&m, id->q->site);
+	if (z)
+		XXH3_64bits_update(id->v->hash, &z->number, sizeof z->number);
+}
+
+/* Of tally_meta. hash_key: another store, or one that was made anew, counts its nodes and positions from 1 again, and
+ * nothing remembered elsewhere of one may be taken for the other; every store drew its own. The horizons: what retention
+ * has deleted is not answered any more. The zone of the site's days. */
+static int read_identity(
+	struct store_reader *r, const struct query *q, struct arena *a, struct versions *v, struct query_error *err)
 {
 	struct store_sql sql;
+	struct identity id = { .v = v, .q = q };
+	remember_open(&id.mem, a);
 	store_sql_open(&sql, a);
 	out_lit(&sql.text, "SELECT ");
+	store_sql_column(&sql, "", "name", "", TALLY_T_TEXT);
 	store_sql_column(&sql, "", "value", "", TALLY_T_TEXT);
+	store_sql_column(&sql, "", "horizon", "", TALLY_T_INT);
 	out_lit(&sql.text, " FROM ");
 	store_sql_table(&sql, store_of(r), store_options(store_of(r))->schema->fixed[SCHEMA_META].name);
-	out_lit(&sql.text, " WHERE `name` = ");
-	store_sql_text(&sql, STR("hash_key"));
-	return store_read(r, &sql, take_identity, v, err);
+	out_lit(&sql.text, " WHERE `name` IN ('hash_key'");
+	for (uint32_t g = 0; g < TALLY_GRAINS; g++)
+		text_printf(&sql.text, ", '%s'", meta_grain_name(g));
+	out_lit(&sql.text, ", '" META_EVENTS "') OR (`name` > '" META_ZONE "' AND `name` < '" META_ZONE_END "')"
+			   " ORDER BY `name`");
+	int rc = store_read(r, &sql, take_identity, &id, err);
+	if (rc == 0)
+		hash_zone(&id);
+	return rc;
 }
 
 static int take_gap(void *arg, const struct tally_cell *cells)
@@ -187,7 +231,7 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 	XXH3_64bits_reset_withSeed(v.hash, VERSION_SEED);
 	XXH3_64bits_update(v.hash, &config, sizeof config);
 	XXH3_64bits_update(v.hash, q->site.ptr, q->site.len);
-	int rc = read_identity(r, &a, &v, err);
+	int rc = read_identity(r, q, &a, &v, err);
 	if (rc == 0)
 		rc = read_revisions(r, q, &a, &v, err);
 	if (rc == 0)

@@ -32,6 +32,9 @@ static void remember(struct desk *d, const struct answer_job *job)
 	d->state = job->state;
 	d->state.meta.rollup_horizon_us = horizons;
 	d->state.meta.rollup_table = d->state.meta.rollup_short_of = NULL;
+	d->state.meta.rollup_zoned = NULL;
+	d->state.meta.zones = NULL;
+	d->state.meta.nzones = 0;
 	d->state_known = true;
 }
 

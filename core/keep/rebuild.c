@@ -53,16 +53,9 @@ int rebuild_ask(struct rebuild *rb, const char *sql, const uint32_t *types, size
 		rb, -EIO, "sink %s cannot be read: %.200s", rb->opt->line, rb->opt->sink->reader_error(rb->reader));
 }
 
-int64_t rebuild_horizon(const struct rebuild *rb, int64_t rollup_us, uint32_t grain, struct tally_str site)
+const struct zone *rebuild_zone(const struct rebuild *rb, uint32_t grain, struct tally_str site)
 {
-	static const enum zone_unit units[TALLY_GRAINS] = { ZONE_MINUTE, ZONE_QUARTER, ZONE_DAY, ZONE_MONTH };
-	int64_t kept = rb->meta.grain_horizon_us[grain], h = kept > rollup_us ? kept : rollup_us;
-	if (h == INT64_MIN || h == INT64_MAX)
-		return h;
-	const struct zone *z = grain <= TALLY_QUARTER ? NULL : zone_get(conf_site(rb->opt->conf, site)->timezone);
-	z = z ? z : zone_utc();
-	int64_t start = zone_floor(z, units[grain], h);
-	return start == h ? h : zone_next(z, units[grain], start);
+	return grain < TALLY_DAY ? zone_utc() : meta_site_zone(&rb->meta, rb->opt->conf, site);
 }
 
 /* ---- the order of things ---- */

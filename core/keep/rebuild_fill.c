@@ -82,16 +82,20 @@ int rebuild_write(struct rebuild *rb)
 static int64_t horizon(void *owner, const struct tally_rollup *r, enum tally_grain g, struct tally_str site)
 {
 	struct rebuild *rb = owner;
-	return r->id == rb->sr->rollup->id ? rebuild_horizon(rb, rb->new_horizon_us, g, site) : INT64_MAX;
+	return r->id == rb->sr->rollup->id ? meta_first_bucket(&rb->made, rb->opt->conf, r->id, g, site) : INT64_MAX;
+}
+
+static const struct zone *zone(void *owner, struct tally_str site)
+{
+	return rebuild_zone(owner, TALLY_DAY, site);
 }
 
 /* Does the bucket lie whole within the range that is made from raw events? */
 static bool is_within(const struct rebuild *rb, uint32_t grain, struct tally_str site, int64_t bucket)
 {
 	static const enum zone_unit units[TALLY_GRAINS] = { ZONE_MINUTE, ZONE_QUARTER, ZONE_DAY, ZONE_MONTH };
-	const struct zone *z = grain <= TALLY_QUARTER ? NULL : zone_get(conf_site(rb->opt->conf, site)->timezone);
 	return bucket >= rb->from_us &&
-	       (rb->to_us == INT64_MAX || zone_next(z ? z : zone_utc(), units[grain], bucket) <= rb->to_us);
+	       (rb->to_us == INT64_MAX || zone_next(rebuild_zone(rb, grain, site), units[grain], bucket) <= rb->to_us);
 }
 
 static void count_events(struct rebuild *rb, const struct tally_cell *row)
@@ -118,7 +122,7 @@ static int take_row(void *owner, const struct tally_row *row)
 
 int rebuild_open_chain(struct rebuild *rb)
 {
-	static const struct plug_taker taker = { horizon, take_row };
+	static const struct plug_taker taker = { horizon, take_row, zone };
 	int rc = plug_chain_open_alone(
 		rb->opt->plugins, rb->opt->conf, "rollup", &taker, rb, &rb->chain, rb->result->words);
 	return rc ? -EINVAL : 0;
@@ -275,7 +279,8 @@ static int take_old(void *arg, const struct tally_cell *c)
 	struct rebuild *rb = arg;
 	uint32_t grain = (uint32_t)c[RLC_GRAIN].v.i;
 	struct tally_str site = text_of(&c[RLC_SITE]);
-	if (grain >= TALLY_GRAINS || c[RLC_BUCKET].v.i < rebuild_horizon(rb, rb->old_horizon_us, grain, site) ||
+	if (grain >= TALLY_GRAINS ||
+		c[RLC_BUCKET].v.i < meta_first_bucket(&rb->meta, rb->opt->conf, rb->sr->rollup->id, grain, site) ||
 		is_within(rb, grain, site, c[RLC_BUCKET].v.i))
 		return 0;
 	struct tally_cell *row = add_row(rb);

@@ -34,8 +34,10 @@ struct rebuild {
 	struct meta meta; /* as a reader has it */
 	const struct schema_rollup *sr;
 	const char *old_id, *new_id, *old_table;
+	struct meta made; /* what meta will be once the new rows are in use */
 	int64_t raw_horizon_us, old_horizon_us, new_horizon_us;
-	int64_t from_us, to_us; /* made from raw events; the rest is copied, if `copies` */
+	struct meta_zoned zoned; /* of the new rows */
+	int64_t from_us, to_us;  /* made from raw events; the rest is copied, if `copies` */
 	bool copies;
 	struct rebuild_node *nodes;
 	size_t nnodes;
@@ -56,8 +58,7 @@ int rebuild_fail(struct rebuild *rb, int rc, const char *fmt, ...) __attribute__
 int rebuild_ask(struct rebuild *rb, const char *sql, const uint32_t *types, size_t n, tally_row_fn fn, void *arg);
 int rebuild_begin(struct rebuild *rb);
 void rebuild_end(struct rebuild *rb);
-/* From which bucket on the rows of that horizon are whole. */
-int64_t rebuild_horizon(const struct rebuild *rb, int64_t rollup_us, uint32_t grain, struct tally_str site);
+const struct zone *rebuild_zone(const struct rebuild *rb, uint32_t grain, struct tally_str site);
 
 /* rebuild_look.c */
 int rebuild_look(struct rebuild *rb);

@@ -157,6 +157,49 @@ static const char *when(struct rebuild *rb, int64_t t)
 	return text;
 }
 
+/* Days of a site whose zone was changed are whole from there on only; what is made anew begins at `from`. Sites whose zones
+ * were changed before the last rebuild and since are not told apart: from `from` on all of them are whole. */
+static int choose_zones(struct rebuild *rb, int64_t from, int64_t to)
+{
+	uint32_t id = rb->sr->rollup->id;
+	struct meta_zoned old = rb->meta.rollup_zoned[id];
+	bool changed = false;
+	for (size_t i = 0; i < rb->meta.nzones; i++) {
+		const struct meta_zone *z = &rb->meta.zones[i];
+		int64_t whole = meta_zone_from(&rb->meta, id, str_of(z->site));
+		changed |= z->number > old.number;
+		if (!z->zone)
+			return rebuild_fail(rb, -EINVAL,
+				"days of site %.64s are kept in the time zone %.64s, which this system does not know: install "
+				"its tzdata",
+				z->site, z->name);
+		if (to < whole)
+			return rebuild_fail(rb, -EINVAL,
+				"days of site %.64s are whole from %s on only, since its zone was changed: with --to before "
+				"that there would be a gap; leave --to out",
+				z->site, when(rb, whole));
+	}
+	rb->zoned = changed ? (struct meta_zoned){ rb->meta.last_zone, from } : old;
+	if (from < rb->zoned.from_us)
+		rb->zoned.from_us = from;
+	return 0;
+}
+
+/* What will be said of the new rows. */
+static void foretell(struct rebuild *rb)
+{
+	size_t n = rb->meta.nrollups;
+	int64_t *horizons = arena_alloc(&rb->arena, (n + 1) * sizeof *horizons);
+	struct meta_zoned *zoned = arena_alloc(&rb->arena, (n + 1) * sizeof *zoned);
+	memcpy(horizons, rb->meta.rollup_horizon_us, n * sizeof *horizons);
+	memcpy(zoned, rb->meta.rollup_zoned, n * sizeof *zoned);
+	horizons[rb->sr->rollup->id] = rb->new_horizon_us;
+	zoned[rb->sr->rollup->id] = rb->zoned;
+	rb->made = rb->meta;
+	rb->made.rollup_horizon_us = horizons;
+	rb->made.rollup_zoned = zoned;
+}
+
 static int choose_range(struct rebuild *rb)
 {
 	int64_t old = rb->old_horizon_us, from = rb->opt->from_us, to = rb->opt->to_us;
@@ -175,7 +218,10 @@ static int choose_range(struct rebuild *rb)
 	rb->to_us = to;
 	rb->copies = to != INT64_MAX || from > old;
 	rb->new_horizon_us = from < old ? from : old;
-	return 0;
+	int rc = choose_zones(rb, from, to);
+	if (rc == 0)
+		foretell(rb);
+	return rc;
 }
 
 static int choose_numbers(struct rebuild *rb)

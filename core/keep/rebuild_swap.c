@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "keep/rebuild_inner.h"
+#include "ship/zones.h"
 
 #define TRIES 40
 #define LOOKS 60
@@ -76,12 +77,14 @@ static struct tally_rows meta_rows(struct swap *w)
 {
 	struct rebuild *rb = w->rb;
 	struct arena *a = &rb->arena;
-	w->cells = arena_zalloc(a, (rb->nnodes + 4) * 3 * sizeof *w->cells);
+	w->cells = arena_zalloc(a, (rb->nnodes + 5) * 3 * sizeof *w->cells);
 	w->n = 0;
 	want(w, arena_printf(a, META_ROLLUP "%s", rb->new_id), meta_definition(rb->sr->rollup, a), rb->new_horizon_us);
 	want(w, META_EPOCH, "", rb->meta.epoch + 1);
 	want(w, arena_printf(a, "table/%s", rb->twin.name), "", 0);
 	w->cells[2 * 3 + 2] = (struct tally_cell){ .null = 1 };
+	want(w, arena_printf(a, META_ZONED "%s", rb->new_id), arena_printf(a, "%" PRId64, rb->zoned.number),
+		rb->zoned.from_us);
 	for (size_t i = 0; i < rb->nnodes; i++) {
 		const struct rebuild_node *n = &rb->nodes[i];
 		bool writes = remember_writes(&rb->mem, n->uuid, rb->old_id);

@@ -98,8 +98,7 @@ static void add(struct verify_cell *to, const struct verify_cell *c)
 
 static const struct zone *zone_of(const struct verify *v, struct tally_str site)
 {
-	const struct zone *z = zone_get(conf_site(v->opt->conf, site)->timezone);
-	return z ? z : zone_utc();
+	return meta_site_zone(&v->meta, v->opt->conf, site);
 }
 
 static void take_minute(struct verify *v, const struct verify_cell *c, const struct schema_rollup *r, int grain)
@@ -127,16 +126,11 @@ static void take_quarter(struct verify *v, const struct verify_cell *c, const st
 
 int64_t verify_horizon_of(const struct verify *v, const struct schema_rollup *r, int g, struct tally_str site)
 {
-	int64_t h = v->meta.rollup_horizon_us[r - v->opt->schema->rollups];
-	if (v->meta.grain_horizon_us[g] > h)
-		h = v->meta.grain_horizon_us[g];
-	if (v->meta.events_horizon_us > h)
-		h = v->meta.events_horizon_us; /* before it there is nothing to compare with */
-	if (h == INT64_MIN || h == INT64_MAX)
-		return h;
-	const struct zone *z = g <= TALLY_QUARTER ? zone_utc() : zone_of(v, site);
-	int64_t start = zone_floor(z, units[g], h);
-	return start == h ? h : zone_next(z, units[g], start);
+	struct meta there = v->meta;
+	if (there.events_horizon_us > there.grain_horizon_us[g])
+		there.grain_horizon_us[g] = there.events_horizon_us; /* before it there is nothing to compare with */
+	return meta_first_bucket(
+		&there, v->opt->conf, (uint32_t)(r - v->opt->schema->rollups), (enum tally_grain)g, site);
 }
 
 static bool has(const struct tally_rollup *r, enum tally_metric_kind kind)

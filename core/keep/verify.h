@@ -24,7 +24,7 @@ struct verify_options {
 	void *self;                    /* its instance */
 	const char *prefix, *line, *node_uuid;
 	const struct schema *schema;
-	const struct conf *conf; /* zones of the sites */
+	const struct conf *conf;
 };
 
 struct verify_result {

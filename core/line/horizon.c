@@ -10,16 +10,7 @@
 #define EVENTS_STEP_US (60 * (int64_t)1000000) /* that of raw events, which are many: few at a time */
 #define EVENTS TALLY_GRAINS
 
-static const enum zone_unit grain_units[TALLY_GRAINS] = { ZONE_MINUTE, ZONE_QUARTER, ZONE_DAY, ZONE_MONTH };
 static const char *const grain_names[TALLY_GRAINS] = { "minute", "quarter", "day", "month" };
-
-static const struct zone *zone_of(const struct line *l, enum tally_grain g, struct tally_str site)
-{
-	if (g == TALLY_MINUTE || g == TALLY_QUARTER)
-		return zone_utc();
-	const struct zone *z = zone_get(conf_site(l->opt.conf, site)->timezone);
-	return z ? z : zone_utc();
-}
 
 /* The store's, or what a batch since the last start has moved it to: whichever is later. */
 static int64_t grain_horizon(const struct line *l, enum tally_grain g)
@@ -32,14 +23,9 @@ int64_t horizon_of(const struct line *l, const struct tally_rollup *r, enum tall
 {
 	if (!l->meta || r->id >= l->meta->nrollups)
 		return INT64_MAX;
-	int64_t h = l->meta->rollup_horizon_us[r->id];
-	if (grain_horizon(l, g) > h)
-		h = grain_horizon(l, g);
-	if (h == INT64_MIN || h == INT64_MAX)
-		return h;
-	const struct zone *z = zone_of(l, g, site);
-	int64_t start = zone_floor(z, grain_units[g], h);
-	return start == h ? h : zone_next(z, grain_units[g], start);
+	struct meta now = *l->meta;
+	now.grain_horizon_us[g] = grain_horizon(l, g);
+	return meta_first_bucket(&now, l->opt.conf, r->id, g, site);
 }
 
 static int64_t retention_of(const struct conf *c, enum tally_grain g)
@@ -103,6 +89,12 @@ void horizon_move(struct line *l, struct batch *b)
 			add_trim(b, &l->opt.schema->rollups[i].table, g, h);
 		l->moved_horizon_us[g] = h;
 	}
+}
+
+const struct zone *line_plug_zone(void *line, struct tally_str site)
+{
+	const struct line *l = line;
+	return meta_site_zone(l->meta, l->opt.conf, site);
 }
 
 int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site)

@@ -124,6 +124,7 @@ struct line {
 	struct funeral funeral;
 
 	struct line_state_keeper keeper;
+	bool zones_due; /* the store was not asked since the configuration was replaced */
 	bool reloading; /* the stages have a state: a new pipeline waits for empty hands, and nothing more is read */
 
 	pthread_mutex_t lock; /* what other threads see: */

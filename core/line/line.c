@@ -114,6 +114,7 @@ static void take_reload(struct line *l)
 	if (l->reloading || l->filling->dirty)
 		return;
 	take_pipeline(l, set, conf);
+	l->zones_due = true;
 	uint32_t gives = plug_set_gives(set);
 	if (l->opt.plugins == set && (gives & ~ship_gives(l->ship)) && l->state == LINE_READING) {
 		ship_set_gives(l->ship, gives);
@@ -161,6 +162,19 @@ static bool is_time_to_look(const struct line *l)
 {
 	return ship_sink(l->ship)->transactional && l->state == LINE_READING && !l->flying && !l->filling->dirty &&
 	       (clock_mono_us() - l->heard_us >= LOOK_US || salts_wait(l));
+}
+
+/* Other zones of the configuration, between two batches: the store is to take notice of them. */
+static void take_zones(struct line *l)
+{
+	if (!l->zones_due || l->state != LINE_READING)
+		return;
+	l->reloading = l->flying || l->filling->dirty;
+	if (l->reloading)
+		return;
+	l->zones_due = false;
+	if (ship_set_zones(l->ship, l->opt.conf))
+		place_ask(l);
 }
 
 /* One record into the batch. False: there is none at the moment. */
@@ -234,6 +248,7 @@ static void step(struct line *l)
 	if (l->state == LINE_STOPPED && (clock_mono_us() >= l->ask_at_us || atomic_exchange(&l->flush_now, false)))
 		place_ask(l);
 	take_reload(l); /* between two batches, where the stages are empty */
+	take_zones(l);
 	state_look(l);
 	if (l->state == LINE_READING && work(l))
 		return;

@@ -80,6 +80,7 @@ void line_view(struct line *l, struct arena *a, struct line_view *out);
 /* For plug_services; owner is the line. [line] */
 int line_plug_emit(void *line, const struct tally_row *row);
 int line_plug_visit(void *line, const struct tally_visit *before, const struct tally_visit *now);
+const struct zone *line_plug_zone(void *line, struct tally_str site);
 int64_t line_plug_horizon(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 
 /* [any thread] The line was called `from` until now and stands in front of its own tables. 0 or -errno with words. */

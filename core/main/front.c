@@ -31,6 +31,7 @@ void front_services(struct daemon *d)
 		.work = desk_plug_work,
 		.door_work = lane_plug_work,
 		.horizon = line_plug_horizon,
+		.zone = line_plug_zone,
 		.emit = line_plug_emit,
 		.visit = line_plug_visit,
 		.count = view_plugin_count,

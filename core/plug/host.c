@@ -196,7 +196,13 @@ static const struct zone *zone_of(struct tally_instance *in, struct tally_str si
 {
 	if (in->zone && str_eq(site, str_make(in->site, in->site_len)))
 		return in->zone;
-	const struct zone *z = zone_get(conf_site(in->conf, site)->timezone);
+	const struct zone *z;
+	if (in->taker)
+		z = in->taker->zone(in->owner, site);
+	else if (in->station == TALLY_LINE && services.zone)
+		z = services.zone(in->owner, site);
+	else
+		z = zone_get(conf_site(in->conf, site)->timezone);
 	in->zone = z ? z : zone_utc();
 	in->site_len = site.len < sizeof in->site ? site.len : 0;
 	memcpy(in->site, site.ptr, in->site_len);

@@ -16,6 +16,7 @@
 
 struct plug_set;
 struct plug_chain;
+struct zone;
 
 /* ---- loading ---- */
 
@@ -63,6 +64,8 @@ struct plug_services {
 	int (*door_work)(void *lane, void (*job)(void *), void (*done)(void *), void *arg);
 	/* line */
 	int64_t (*horizon)(void *line, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
+	const struct zone *(*zone)(
+		void *line, struct tally_str site); /* of the site's days; NULL = the configuration's */
 	int (*emit)(void *line, const struct tally_row *row);
 	int (*visit)(void *line, const struct tally_visit *before, const struct tally_visit *now);
 	/* counters: tally_plugin_NAME_total{plugin} */
@@ -78,10 +81,11 @@ void plug_services_set(const struct plug_services *services);
  * with why, else the chain goes on without it. */
 must_check int plug_chain_open(struct plug_set *s, const struct conf *c, enum tally_station station, void *owner,
 	bool strict, struct plug_chain **out, char why[512]);
-/* Who takes rows in place of the line: see plug_services.horizon and .emit. */
+/* Who takes rows in place of the line: see plug_services.horizon, .zone and .emit. */
 struct plug_taker {
 	int64_t (*horizon)(void *owner, const struct tally_rollup *r, enum tally_grain g, struct tally_str site);
 	int (*emit)(void *owner, const struct tally_row *row);
+	const struct zone *(*zone)(void *owner, struct tally_str site);
 };
 
 /* A chain of one: the plugin of that name as it is in the pipeline, at the station TALLY_LINE; taker outlives it. -ENOENT:

@@ -242,6 +242,7 @@ void plug_reset(struct plug_chain *ch)
 {
 	for (size_t i = 0; i < ch->n; i++) {
 		struct tally_instance *in = ch->in[i];
+		in->zone = NULL; /* the owner may know of another one from here on */
 		if (!in->plugin->reset)
 			continue;
 		int64_t begun = plug_call_begin(in, HOOK_RESET, PLUG_EVERY);

@@ -236,9 +236,28 @@ void ship_host_clear(struct tally_sink_instance *in, size_t allowed)
 	in->refusals.allowed = allowed;
 }
 
+/* One configuration's: replaced as a whole, so in memory of their own. */
+bool ship_host_set_zones(struct tally_sink_instance *in, const struct conf *c)
+{
+	bool same = in->nzones == c->nsites;
+	for (size_t i = 0; i < c->nsites && same; i++)
+		same = strcmp(in->zones[i].site, c->sites[i].name) == 0 &&
+		       strcmp(in->zones[i].zone, c->sites[i].timezone) == 0;
+	if (same)
+		return false;
+	arena_reset(&in->zone_arena);
+	in->nzones = c->nsites;
+	in->zones = arena_alloc(&in->zone_arena, (c->nsites + 1) * sizeof *in->zones);
+	for (size_t i = 0; i < c->nsites; i++)
+		in->zones[i] = (struct ship_zone){ arena_printf(&in->zone_arena, "%s", c->sites[i].name),
+			arena_printf(&in->zone_arena, "%s", c->sites[i].timezone) };
+	return true;
+}
+
 static void destroy(struct tally_sink_instance *in)
 {
 	arena_free(&in->arena);
+	arena_free(&in->zone_arena);
 	free(in->refusals.rows);
 	free(in);
 }
@@ -269,6 +288,8 @@ int ship_host_open(const struct tally_sink *sink, const struct conf_sink *cs, co
 	struct tally_sink_instance *in = calloc(1, sizeof *in);
 	MUST(in != NULL);
 	arena_init(&in->arena, 0);
+	arena_init(&in->zone_arena, 0);
+	ship_host_set_zones(in, c);
 	in->sink = sink;
 	in->schema = schema;
 	in->tables = arena_alloc(&in->arena, (schema->ntables + 1) * sizeof *in->tables);

@@ -50,6 +50,13 @@ struct tally_sink_instance {
 	void *self;                                           /* the sink's own; NULL until opened */
 	uint32_t gives; /* TALLY_GIVES_…, what the pipeline gives; set by the line while the ship lies idle */
 	bool had_later; /* [ship] the store has had the columns that came with later versions */
+	/* the configuration's, `default` first; set as `gives` is */
+	struct ship_zone {
+		const char *site, *zone;
+	} * zones;
+	size_t nzones;
+	struct arena zone_arena;
+	char zone_words[SHIP_MESSAGE_BYTES]; /* where the store's are others, "" = nowhere */
 };
 
 /* Makes the instance and opens the sink. Strings of cs and c are copied, the schema is borrowed. -EINVAL with why. */
@@ -59,6 +66,9 @@ void ship_host_close(struct tally_sink_instance *in);
 
 /* Before a call into the sink: nothing has been said yet, and at most so many rows may be refused. */
 void ship_host_clear(struct tally_sink_instance *in, size_t allowed);
+
+/* True: they are others than before. */
+bool ship_host_set_zones(struct tally_sink_instance *in, const struct conf *c);
 
 /* For the core's own findings about a store, in the same words and place as the sink's. Returns rc. */
 int ship_host_fail(struct tally_sink_instance *in, int rc, int code, const char *fmt, ...)

@@ -7,9 +7,10 @@ libtallycore_la_SOURCES += \
 	core/ship/news.c \
 	core/ship/pace.c core/ship/pace.h \
 	core/ship/refusal.c \
-	core/ship/remember.c core/ship/remember.h \
+	core/ship/remember.c core/ship/remember.h core/ship/rezone.c \
 	core/ship/schema.c core/ship/schema.h \
-	core/ship/ship.c core/ship/ship.h core/ship/side.c
+	core/ship/ship.c core/ship/ship.h core/ship/side.c \
+	core/ship/zones.c core/ship/zones.h
 
 check_PROGRAMS += tests/unit/test_schema tests/unit/test_ship
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c

@@ -161,6 +161,15 @@ static int complete(struct reading *rd, const struct moment *moment)
 	return rc == TALLY_SINK_OK ? read_in_snapshot(rd, &w) : rc;
 }
 
+/* After it: its guard needs the epoch. */
+static int complete_zones(struct reading *rd, const struct moment *moment)
+{
+	struct wanted w = { .rd = rd, .moment = moment };
+	bool changed;
+	int rc = zones_complete(rd, moment, &changed);
+	return rc == TALLY_SINK_OK && changed ? read_in_snapshot(rd, &w) : rc;
+}
+
 static const struct meta *nothing_remembered(struct arena *a, size_t nrollups)
 {
 	struct meta *m = arena_zalloc(a, sizeof *m);
@@ -187,6 +196,8 @@ int meta_complete(struct tally_sink_instance *in, struct tally_position at, cons
 	if (in->sink->reader_open(in->self, &rd.reader) != 0)
 		return ship_host_fail(in, TALLY_SINK_RECONNECT, 0, "no reader for what the store remembers");
 	int rc = complete(&rd, &moment);
+	if (rc == TALLY_SINK_OK)
+		rc = complete_zones(&rd, &moment);
 	if (rc == TALLY_SINK_OK)
 		rc = conclude(&rd, out);
 	in->sink->reader_close(rd.reader);

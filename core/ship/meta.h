@@ -15,6 +15,10 @@
  *   horizon/events    the same of raw events
  *   epoch             horizon: a number that grows with every change that all lines must learn of before they write more:
  *                     each batch looks at it (tally_guard)
+ *   zone/N            value: "UUID ZONE SITE", the zone of that site's days and months as that node declared it; horizon:
+ *                     event time from which they are rows of it; see ship/zones.h
+ *   zoned/ID          value: N, horizon: rows of that rollup were made anew in the zones up to N, from then on
+ *   zones/UUID        horizon: the last N at which that node's configuration was the store's
  *   table/NAME        the table was made: if it is missing now, it has gone
  *   columns/NAME/2    so were the columns of a fixed table that came with a later version
  * A bucket is whole in a rollup if it begins at or behind both horizons. Read and completed on the ship's thread at every
@@ -27,6 +31,8 @@
 
 #include "base/arena.h"
 #include "base/check.h"
+#include "conf/conf.h"
+#include "zone/zone.h"
 
 struct schema;
 struct schema_rollup;
@@ -37,6 +43,17 @@ struct schema_rollup;
 #define META_ENDED "ended/"
 #define META_EVENTS "horizon/events"
 #define META_EPOCH "epoch"
+
+/* The zone that the store has for a site; site "default": for those that have none of their own. */
+struct meta_zone {
+	const char *site, *name, *by; /* by: node */
+	const struct zone *zone;      /* NULL = this system does not know it */
+	int64_t number, horizon_us;
+};
+
+struct meta_zoned {
+	int64_t number, from_us;
+};
 
 struct meta {
 	uint8_t hash_key[16];
@@ -49,10 +66,25 @@ struct meta {
 	const char *const *rollup_short_of;     /* for readers: the node that does not write it, NULL = none */
 	size_t nrollups;
 	int64_t epoch;
+	const struct meta_zone *zones; /* sorted by site */
+	size_t nzones;
+	int64_t last_zone;                     /* the highest number, 0 = none */
+	const struct meta_zoned *rollup_zoned; /* by rollup id; NULL = all {0, INT64_MIN} */
 };
 
 #define META_VISITS "horizon/visits"
 #define META_VALUES "horizon/visit_values"
+
+/* NULL = the store has none for this site. */
+const struct meta_zone *meta_zone_of(const struct meta *m, struct tally_str site);
+/* In which the site's days are made: the store's zone, else that of the configuration. m may be NULL. */
+const struct zone *meta_site_zone(const struct meta *m, const struct conf *c, struct tally_str site);
+/* From which event time on days and months of the site are of that zone in this rollup. INT64_MAX: not at all. */
+int64_t meta_zone_from(const struct meta *m, uint32_t rollup, struct tally_str site);
+/* From which event time on rows of the grain are whole, and the first bucket that begins there or later. */
+int64_t meta_whole_from(const struct meta *m, uint32_t rollup, enum tally_grain grain, struct tally_str site);
+int64_t meta_first_bucket(
+	const struct meta *m, const struct conf *c, uint32_t rollup, enum tally_grain grain, struct tally_str site);
 
 /* The table that has the rollup's rows in this store, without the prefix. */
 const char *meta_table(const struct meta *m, const struct schema_rollup *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What meta.c, missing.c and lookback.c share: tally_meta read in a snapshot, and the rows that are to be added. */
+/* What meta.c, missing.c, rezone.c and lookback.c share: tally_meta read in a snapshot, and the rows that are to be added. */
 #ifndef SHIP_META_INNER_H
 #define SHIP_META_INNER_H
 
@@ -41,5 +41,12 @@ struct wanted {
 
 /* What the store does not remember and is to. Assumes: within the snapshot of reading_all(). */
 int list_missing(struct wanted *w);
+
+/* ---- rezone.c ---- */
+
+/* [ship] The configuration's zones become the store's, as far as this node may (ship/zones.h). Assumes: rd->mem was just
+ * read, and no snapshot is open. *changed: it is to be read again. in->zone_words: what differs, "" = nothing. enum
+ * tally_sink_rc, said. */
+must_check int zones_complete(struct reading *rd, const struct moment *moment, bool *changed);
 
 #endif

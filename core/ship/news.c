@@ -56,6 +56,7 @@ void news_success(struct ship *s)
 	s->stats.connected = true;
 	s->stats.breaker_open = s->stats.stopped = false;
 	s->stats.error[0] = 0;
+	memcpy(s->stats.note, *s->in->state_words ? s->in->state_words : s->in->zone_words, sizeof s->stats.note);
 	pthread_mutex_unlock(&s->stats_lock);
 }
 
@@ -87,7 +88,6 @@ void news_stored(struct ship *s, const struct tally_batch *b, int64_t took_us, b
 	s->stats.recovered += recovered;
 	s->stats.last_commit_us = clock_wall_us();
 	s->stats.write_us = took_us;
-	memcpy(s->stats.note, s->in->state_words, sizeof s->stats.note);
 	pthread_mutex_unlock(&s->stats_lock);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ship/remember.h"
 
+#include "ship/zones.h"
+
 #include <stdlib.h>
 
 void remember_open(struct remember *m, struct arena *a)
@@ -155,6 +157,7 @@ void remember_resolve(struct remember *m, const struct schema *s, bool reading, 
 	int64_t *horizons = arena_alloc(m->arena, (s->nrollups + 1) * sizeof *horizons);
 	const char **tables = arena_zalloc(m->arena, (s->nrollups + 1) * sizeof *tables);
 	const char **short_of = arena_zalloc(m->arena, (s->nrollups + 1) * sizeof *short_of);
+	struct meta_zoned *zoned = arena_alloc(m->arena, (s->nrollups + 1) * sizeof *zoned);
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		out->grain_horizon_us[g] = remember_horizon(m, meta_grain_name((enum tally_grain)g), INT64_MIN);
 	for (size_t i = 0; i < s->nrollups; i++) {
@@ -163,6 +166,7 @@ void remember_resolve(struct remember *m, const struct schema *s, bool reading, 
 		const char *id = meta_rollup_id(r, number ? number : 1, m->arena);
 		tables[i] = schema_rollup_table(m->arena, r, number ? number : 1);
 		short_of[i] = number && reading ? remember_short_of(m, id) : NULL;
+		zoned[i] = zones_of_rollup(m, id);
 		horizons[i] = INT64_MAX;
 		if (number && !short_of[i])
 			horizons[i] = remember_horizon(m, arena_printf(m->arena, META_ROLLUP "%s", id), INT64_MAX);
@@ -170,6 +174,8 @@ void remember_resolve(struct remember *m, const struct schema *s, bool reading, 
 	out->rollup_horizon_us = horizons;
 	out->rollup_table = tables;
 	out->rollup_short_of = short_of;
+	out->rollup_zoned = zoned;
+	out->zones = zones_read(m, &out->nzones, &out->last_zone);
 	out->nrollups = s->nrollups;
 	out->events_horizon_us = remember_horizon(m, META_EVENTS, INT64_MIN);
 	out->visits_horizon_us = remember_horizon(m, META_VISITS, INT64_MAX);

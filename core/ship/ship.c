@@ -117,6 +117,11 @@ uint32_t ship_gives(const struct ship *s)
 	return s->in->gives;
 }
 
+bool ship_set_zones(struct ship *s, const struct conf *c)
+{
+	return ship_host_set_zones(s->in, c);
+}
+
 void ship_set_pace(struct ship *s, const struct ship_pace *pace)
 {
 	s->pace = *pace;

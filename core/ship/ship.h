@@ -54,6 +54,9 @@ struct ship;
  * it does at the next position. Nothing at first. */
 void ship_set_gives(struct ship *s, uint32_t gives); /* TALLY_GIVES_… */
 uint32_t ship_gives(const struct ship *s);
+/* [line, while the ship lies idle] The zones of the configuration's sites, as far as the next position() is concerned.
+ * True: they are others than before. */
+bool ship_set_zones(struct ship *s, const struct conf *c);
 
 /* sink's instance is opened (options checked), no connection made. -EINVAL with why. */
 must_check int ship_open(const struct tally_sink *sink, const struct conf_sink *cs, const struct conf *c,

@@ -36,7 +36,8 @@ check_PROGRAMS += tests/plug/test_cache_redis
 tests_plug_test_cache_redis_SOURCES = tests/plug/test_cache_redis.c $(cache_desk)
 EXTRA_tests_plug_test_cache_redis_DEPENDENCIES = plugins/cache.la
 sink_store_sources = tests/plug/sink_store.h tests/plug/sink_store_tests.h tests/plug/sink_shop.c \
-	tests/plug/sink_store.c tests/plug/sink_store_kill.c tests/plug/sink_store_later.c tests/plug/sink_store_read.c tests/plug/sink_store_write.c
+	tests/plug/sink_store.c tests/plug/sink_store_kill.c tests/plug/sink_store_later.c tests/plug/sink_store_read.c \
+	tests/plug/sink_store_write.c tests/plug/sink_store_zone.c
 
 check_PROGRAMS += tests/plug/test_sink_sqlite
 tests_plug_test_sink_sqlite_SOURCES = tests/plug/test_sink_sqlite.c sinks/sqlite/errors.c $(sink_store_sources)

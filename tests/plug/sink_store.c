@@ -51,6 +51,11 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_a_node_that_does_not_write_a_rollup_makes_it_short),
 	cmocka_unit_test(test_a_newer_store_stops),
 	cmocka_unit_test(test_retention_gives_a_grain_its_horizon),
+	cmocka_unit_test(test_a_zone_moves_the_days_behind_what_is_stored),
+	cmocka_unit_test(test_a_batch_of_the_zone_before_is_moved),
+	cmocka_unit_test(test_nodes_that_differ_do_not_take_turns),
+	cmocka_unit_test(test_the_default_zone_is_that_of_sites_without_one),
+	cmocka_unit_test(test_a_rebuilt_rollup_has_days_of_the_new_zone),
 	cmocka_unit_test(test_a_kill_between_any_two_steps),
 };
 

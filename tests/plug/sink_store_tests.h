@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tests of sink_store_write.c, sink_store_read.c, sink_store_later.c and sink_store_kill.c, listed in sink_store.c. */
+/* The tests of sink_store_write.c, sink_store_read.c, sink_store_later.c, sink_store_zone.c and sink_store_kill.c, listed in
+ * sink_store.c. */
 #ifndef TESTS_SINK_STORE_TESTS_H
 #define TESTS_SINK_STORE_TESTS_H
 
@@ -54,6 +55,11 @@ void test_a_changed_rollup_begins_beside_the_old_one(void **state);
 void test_a_node_that_does_not_write_a_rollup_makes_it_short(void **state);
 void test_a_newer_store_stops(void **state);
 void test_retention_gives_a_grain_its_horizon(void **state);
+void test_a_zone_moves_the_days_behind_what_is_stored(void **state);
+void test_a_batch_of_the_zone_before_is_moved(void **state);
+void test_nodes_that_differ_do_not_take_turns(void **state);
+void test_the_default_zone_is_that_of_sites_without_one(void **state);
+void test_a_rebuilt_rollup_has_days_of_the_new_zone(void **state);
 void test_a_kill_between_any_two_steps(void **state);
 
 #endif
