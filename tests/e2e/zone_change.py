@@ -254,24 +254,33 @@ def two_nodes(scene, d, load, truth, conf, last_day):
     load.nodes = [d, other]
     load.more(300)
     settle(load, d, other)
-    q = question(SITE, KOLKATA, "day", "2026-03-03", "2026-03-03", False)
-    etag = other.request("POST", "/v1/query", json.dumps(q))[1]["etag"]
+    still = question("still.example", KOLKATA, "day", "2026-03-03", "2026-03-03", False)
+    check(d.send([{"site": "still.example", "name": "view", "time": BASE + 2 * DAY + i} for i in range(9)])[0] == 200, "sent")
+    d.flush()
+    etag = other.request("POST", "/v1/query", json.dumps(still))[1]["etag"]
+
+    def repeated():
+        return other.request("POST", "/v1/query", json.dumps(still), {"If-None-Match": etag})[0]
+    equal(repeated(), 304, "a closed day is as it was")
     load.go_on()
     load.nodes = [other]
     load.more(10)
     d.stop()
-    d.configure(conf(zone=YORK))
+    d.configure(conf(zone=YORK, default=BERLIN))
     d.start()
     load.nodes = [d, other]
-    load.more(200)
+    load.more(100)
+    load.phase(last_day + 1, 3)
+    load.more(300)
+    last_day += 4
     for _ in range(2):
-        wait_for("the other node to say so", lambda: "America/New_York in the store" in said(other), 60)
+        wait_for("the other node to say so", lambda: "default: timezone America/New_York here, Europe/Berlin in the store" in said(other), 60)
         check("in the store" not in said(d), "the node that was configured is content: %r" % said(d))
         settle(load, d, other)
         for node in (d, other):
             truth.check(node, "two nodes, one of them as before", last_day, (YORK, KOLKATA, "UTC"))
-        status, _, _ = other.request("POST", "/v1/query", json.dumps(q), {"If-None-Match": etag})
-        equal(status, 200, "the other node does not give its answer of before")
+        check("day" in check_horizon(other, load, YORK, "two nodes", last_day)[1], "days of both nodes are read")
+        equal(repeated(), 200, "the other node does not give its answer of before")
         verified(d, "two nodes")
         load.go_on()
         load.nodes = [d]
@@ -299,6 +308,7 @@ def two_nodes(scene, d, load, truth, conf, last_day):
     load.nodes = [d]
     other.stop()
     load.go_on()
+    return last_day
 
 
 def said(d):
@@ -377,7 +387,7 @@ def main(scene):
         partly(d, load, truth, conf, last)
         default_changed(d, load, truth, conf, kills, last)
         if db:
-            two_nodes(scene, d, load, truth, conf, last)
+            last = two_nodes(scene, d, load, truth, conf, last)
         rebuilt(d, load, truth, last, YORK if db else KOLKATA, (BERLIN,))
         reloaded(d, load, truth, conf, last)
     finally:
