@@ -2,7 +2,6 @@
 /* A batch: rows for the tables of a store, collected event by event, sorted and closed into one transaction. */
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "event/event.h"
 #include "line/internal.h"
@@ -76,38 +75,6 @@ static void list_free(struct row_list *list)
 {
 	free(list->cells);
 	free(list->rows);
-}
-
-/* Eight bytes as a number that sorts as they do. */
-static uint64_t front_of(const void *bytes)
-{
-	return __builtin_bswap64(get_u64(bytes));
-}
-
-static int compare_cells(const struct tally_cell *a, const struct tally_cell *b, uint32_t type)
-{
-	if (type == TALLY_T_INT)
-		return (a->v.i > b->v.i) - (a->v.i < b->v.i);
-	if (a->v.ptr == b->v.ptr && a->len == b->len)
-		return 0;
-	if (a->len >= 8 && b->len >= 8) { /* of a key the front mostly decides */
-		uint64_t x = front_of(a->v.ptr), y = front_of(b->v.ptr);
-		if (x != y)
-			return x < y ? -1 : 1;
-	}
-	return str_cmp(str_make(a->v.ptr, a->len), str_make(b->v.ptr, b->len));
-}
-
-static int compare_rows(const void *pa, const void *pb, void *arg)
-{
-	const struct tally_table *t = arg;
-	const struct tally_cell *a = *(struct tally_cell *const *)pa, *b = *(struct tally_cell *const *)pb;
-	for (uint32_t c = 0; c < t->ncolumns && t->columns[c].merge <= TALLY_M_NODE; c++) {
-		int order = t->columns[c].merge == TALLY_M_NODE ? 0 : compare_cells(&a[c], &b[c], t->columns[c].type);
-		if (order)
-			return order;
-	}
-	return 0;
 }
 
 /* ---- the batch ---- */
@@ -407,8 +374,7 @@ static struct tally_rows close_list(struct batch *b, struct row_list *list)
 	const struct tally_table *t = list->table;
 	if (is_in_order(list))
 		return (struct tally_rows){ t, list->n, list->cells };
-	if (list->n)
-		qsort_r(list->rows, list->n, sizeof *list->rows, compare_rows, (void *)(uintptr_t)t);
+	order_rows(t, list->rows, list->n, &b->arena);
 	struct tally_cell *cells = arena_alloc(&b->arena, list->n * t->ncolumns * sizeof *cells);
 	for (size_t i = 0; i < list->n; i++)
 		memcpy(cells + i * t->ncolumns, list->rows[i], t->ncolumns * sizeof *cells);

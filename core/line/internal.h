@@ -174,6 +174,9 @@ int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *ro
 /* Sorts, adds the rows that go with every batch, and fills b->wire. */
 void batch_close(struct line *l, struct batch *b);
 
+/* order.c: rows by the key of their table. */
+void order_rows(const struct tally_table *t, struct tally_cell **rows, size_t n, struct arena *arena);
+
 /* The events of a record, one after the other. */
 struct stage_events {
 	struct tally_str forms;
