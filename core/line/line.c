@@ -348,7 +348,8 @@ void line_flush(struct line *l)
 
 int line_adopt(struct line *l, const char *from, int64_t wait_us, char words[512])
 {
-	return ship_adopt(l->ship, from, wait_us, words);
+	const struct ship_adopting with = { state_before_adopting, state_after_adopting, l };
+	return ship_adopt(l->ship, from, &with, wait_us, words);
 }
 
 void line_reload(struct line *l, struct plug_set *plugins, const struct conf *conf)

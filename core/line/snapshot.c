@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/file.h"
@@ -229,6 +230,111 @@ void snapshot_drop(const struct snapshot_of *of, uint64_t lsn)
 	char path[PATH_BYTES];
 	path_of(of, lsn, path);
 	(void)!file_unlink("snapshot.unlink", path);
+}
+
+/* ---- a line's new name ---- */
+
+struct name_of {
+	char plugin[64];
+	uint64_t lsn;
+};
+
+/* "LINE.PLUGIN.LSN" of this line; no plugin has a dot in its name. */
+static bool split_name(const char *line, const char *name, struct name_of *out)
+{
+	size_t n = strlen(line), len = strlen(name);
+	if (strncmp(name, line, n) != 0 || name[n] != '.' || len < n + 3 + LSN_DIGITS)
+		return false;
+	size_t plugin = len - n - 2 - LSN_DIGITS;
+	if (plugin >= sizeof out->plugin || memchr(name + n + 1, '.', plugin))
+		return false;
+	snprintf(out->plugin, sizeof out->plugin, "%.*s", (int)plugin, name + n + 1);
+	struct snapshot_of of = { .line = line, .plugin = { out->plugin, "" } };
+	return parse_name(&of, name, &out->lsn);
+}
+
+/* Each file of the line, until fn returns non-zero. */
+static int each_of_line(
+	const char *data_dir, const char *line, int (*fn)(void *arg, const struct name_of *name), void *arg)
+{
+	const struct snapshot_of of = { .data_dir = data_dir };
+	char dir[PATH_BYTES];
+	struct name_of *names = NULL;
+	size_t n = 0, cap = 0;
+	dir_of(&of, dir);
+	DIR *d = opendir(dir);
+	for (const struct dirent *e; d && (e = readdir(d)) != NULL;) {
+		if (n == cap) {
+			cap = cap ? 2 * cap : 16;
+			names = memory_grow(names, cap * sizeof *names);
+		}
+		n += split_name(line, e->d_name, &names[n]);
+	}
+	if (d)
+		closedir(d);
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = fn(arg, &names[i]);
+	free(names);
+	return rc;
+}
+
+struct copying {
+	const char *data_dir, *node, *from, *to;
+	char *words;
+};
+
+/* One that cannot be used says still that the plugin was there: its state is not to begin empty. */
+static void link_one(const struct copying *c, const struct name_of *name)
+{
+	struct snapshot_of from = { c->data_dir, c->node, c->from, { name->plugin, "" } },
+			   to = { c->data_dir, c->node, c->to, { name->plugin, "" } };
+	char was[PATH_BYTES], is[PATH_BYTES];
+	path_of(&from, name->lsn, was);
+	path_of(&to, name->lsn, is);
+	(void)!link(was, is);
+}
+
+static int copy_one(void *arg, const struct name_of *name)
+{
+	struct copying *c = arg;
+	struct snapshot_of from = { c->data_dir, c->node, c->from, { name->plugin, "\x7f" /* any version */ } };
+	struct plug_bytes b;
+	struct tally_position at;
+	char version[AT_END - AT_VERSION], bad[256];
+	if (snapshot_read(&from, name->lsn, &b, &at, bad) != 0) {
+		link_one(c, name);
+		return 0;
+	}
+	snprintf(version, sizeof version, "%s", b.ptr + AT_VERSION);
+	struct snapshot_of to = { c->data_dir, c->node, c->to, { name->plugin, version } };
+	int rc = snapshot_write(&to, at, (int64_t)get_u64(b.ptr + AT_TIME), &b, c->words);
+	free(b.ptr);
+	return rc;
+}
+
+int snapshot_copy_line(const char *data_dir, const char *node, const char *from, const char *to, char words[256])
+{
+	struct copying c = { data_dir, node, from, to, words };
+	return each_of_line(data_dir, from, copy_one, &c);
+}
+
+static int drop_one(void *arg, const struct name_of *name)
+{
+	const struct copying *c = arg;
+	struct snapshot_of of = { c->data_dir, c->node, c->from, { name->plugin, "" } },
+			   other = { c->data_dir, c->node, c->to, { name->plugin, "" } };
+	char path[PATH_BYTES];
+	path_of(&other, name->lsn, path);
+	if (access(path, F_OK) == 0)
+		snapshot_drop(&of, name->lsn);
+	return 0;
+}
+
+void snapshot_drop_copied(const char *data_dir, const char *node, const char *line, const char *as)
+{
+	struct copying c = { data_dir, node, line, as, NULL };
+	(void)each_of_line(data_dir, line, drop_one, &c);
 }
 
 /* Of those whose distance from the newest has the same highest bit the oldest stays, until it has grown into the next. */

@@ -50,6 +50,13 @@ must_check int snapshot_read(
 
 void snapshot_drop(const struct snapshot_of *of, uint64_t lsn);
 
+/* A line was renamed: what there is under its old name, of any plugin, stands under the new one too afterwards; damaged
+ * ones as they are. 0, or -errno with words. */
+must_check int snapshot_copy_line(
+	const char *data_dir, const char *node, const char *from, const char *to, char words[256]);
+/* Those of a line that another one has as well. */
+void snapshot_drop_copied(const char *data_dir, const char *node, const char *line, const char *as);
+
 /* Of lsns (highest first) those that may go: what lies before `begin`, the oldest record kept, and so many of the others
  * that few are left and each is at most four times as far from the newest as the one before it. The newest two stay. keep:
  * one flag an lsn. */

@@ -333,6 +333,21 @@ int state_restore(struct line *l, struct tally_position pos, char words[400])
 	return 0;
 }
 
+/* ---- another name ---- */
+
+/* The keeper's names are set once, before there is a ship. */
+int state_before_adopting(void *arg, const char *from, char words[256])
+{
+	const struct line_state_keeper *k = &((const struct line *)arg)->keeper;
+	return snapshot_copy_line(k->data_dir, k->node, from, k->line, words);
+}
+
+void state_after_adopting(void *arg, const char *from, bool adopted)
+{
+	const struct line_state_keeper *k = &((const struct line *)arg)->keeper;
+	snapshot_drop_copied(k->data_dir, k->node, adopted ? from : k->line, adopted ? k->line : from);
+}
+
 /* ---- another pipeline ---- */
 
 static bool give(struct plug_chain *from, struct plug_chain *to, size_t i, uint64_t lsn)

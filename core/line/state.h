@@ -67,6 +67,10 @@ void state_end(struct line *l);
 /* The stages of another chain get the state of this one; a plugin that is new begins here. Assumes: nothing is in hand. */
 void state_hand_over(struct line *l, struct plug_chain *from, struct plug_chain *to);
 
+/* [the ship's thread; see ship_adopting] The line takes over the snapshots of the one whose name it had; arg: the line. */
+must_check int state_before_adopting(void *arg, const char *from, char words[256]);
+void state_after_adopting(void *arg, const char *from, bool adopted);
+
 /* replay.c: the events of [from, pos) through the chain once more, silently. from: begin of a record or the oldest kept. */
 must_check int replay_events(
 	struct line *l, uint64_t from, struct tally_position pos, uint64_t *events, char words[400]);

@@ -11,7 +11,7 @@
 
 #define LOOK_NS 2000000
 
-static int ask(struct ship *s, const char *from, char words[512])
+static int ask(struct ship *s, const char *from, const struct ship_adopting *with, char words[512])
 {
 	int rc = 0;
 	pthread_mutex_lock(&s->stats_lock);
@@ -23,6 +23,7 @@ static int ask(struct ship *s, const char *from, char words[512])
 		snprintf(words, 512, "the line %s does not stand in front of another line's tables", s->in->name);
 	} else {
 		s->adopt.state = ADOPT_ASKED;
+		s->adopt.with = *with;
 		snprintf(s->adopt.from, sizeof s->adopt.from, "%s", from);
 	}
 	pthread_mutex_unlock(&s->stats_lock);
@@ -55,10 +56,10 @@ static int give_up(struct ship *s, char words[512])
 	return -ETIMEDOUT;
 }
 
-int ship_adopt(struct ship *s, const char *from, int64_t wait_us, char words[512])
+int ship_adopt(struct ship *s, const char *from, const struct ship_adopting *with, int64_t wait_us, char words[512])
 {
 	int64_t until = clock_mono_us() + wait_us;
-	int rc = ask(s, from, words);
+	int rc = ask(s, from, with, words);
 	if (rc)
 		return rc;
 	while (!is_over(s, &rc, words)) {
@@ -70,17 +71,30 @@ int ship_adopt(struct ship *s, const char *from, int64_t wait_us, char words[512
 	return rc;
 }
 
+/* First what is beside the store: killed in between, it is there when the same is asked again. */
+static int take_over(struct ship *s, const char *from, const struct ship_adopting *with)
+{
+	char words[256];
+	int rc = with->before(with->arg, from, words);
+	if (rc)
+		return ship_host_fail(s->in, TALLY_SINK_STOP, -rc, "%s", words);
+	rc = s->in->sink->adopt(s->in->self, from);
+	with->after(with->arg, from, rc == TALLY_SINK_OK);
+	return rc;
+}
+
 void adopt_if_asked(struct ship *s)
 {
 	char from[sizeof s->adopt.from];
 	pthread_mutex_lock(&s->stats_lock);
 	bool asked = s->adopt.state == ADOPT_ASKED;
+	struct ship_adopting with = s->adopt.with;
 	snprintf(from, sizeof from, "%s", s->adopt.from);
 	pthread_mutex_unlock(&s->stats_lock);
 	if (!asked)
 		return;
 	ship_host_clear(s->in, 0);
-	int rc = s->in->sink->adopt(s->in->self, from);
+	int rc = take_over(s, from, &with);
 	if (rc == TALLY_SINK_OK)
 		log_info(s->in->room, "goes on with what was the line %s until now", from);
 	pthread_mutex_lock(&s->stats_lock);

@@ -68,6 +68,7 @@ struct ship {
 	struct ship_stats stats;
 	struct { /* under stats_lock */
 		enum adopt_state state;
+		struct ship_adopting with;
 		char from[65], words[SHIP_MESSAGE_BYTES];
 		int rc;
 	} adopt;

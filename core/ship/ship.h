@@ -84,9 +84,17 @@ void ship_stats(const struct ship *s, struct ship_stats *out);
 /* [any thread] Try now instead of at the end of the backoff (tally flush, an operator's reload). */
 void ship_nudge(struct ship *s);
 
+/* What goes with a line's name and is not the store's. [the ship's thread, while the line waits for its position] */
+struct ship_adopting {
+	int (*before)(void *arg, const char *from, char words[256]); /* non-zero: nothing is adopted, and why */
+	void (*after)(void *arg, const char *from, bool adopted);
+	void *arg;
+};
+
 /* [any thread] The line was called `from` until now: its sink is told before the next position(). Waits for it. Assumes:
  * the sink has the hook. 0 or -errno with words. */
-must_check int ship_adopt(struct ship *s, const char *from, int64_t wait_us, char words[512]);
+must_check int ship_adopt(
+	struct ship *s, const char *from, const struct ship_adopting *with, int64_t wait_us, char words[512]);
 
 /* ---- beside the line's batches: what a rebuild writes [any thread but the ship's and the line's; one at a time] ---- */
 

@@ -163,6 +163,43 @@ static void another_owner_is_refused_in_words(void **state)
 	of = mine;
 }
 
+/* Under its new name a line has what it had under the old one, damaged or not; what is another's it has not. */
+static void a_renamed_line_has_its_own(void **state)
+{
+	(void)state;
+	char path[160];
+	struct snapshot_of mine = of;
+	uint64_t lsns[8];
+	assert_int_equal(keep(7, "seven"), 0);
+	assert_int_equal(keep(9, "nine"), 0);
+	of.plugin.name = "other";
+	assert_int_equal(keep(5, "five"), 0);
+	of = mine;
+	of.line = "main.two";
+	assert_int_equal(keep(3, "of another line"), 0);
+	snprintf(path, sizeof path, "%s/snapshots/main.session.%016x", dir, 9);
+	assert_int_equal(truncate(path, SNAPSHOT_HEAD + 1), 0);
+	assert_int_equal(seam_arm("snapshot.write:2:ENOSPC"), 0);
+	assert_true(snapshot_copy_line(dir, of.node, "main", "new", words) < 0);
+	seam_arm(NULL);
+	assert_int_equal(snapshot_copy_line(dir, of.node, "main", "new", words), 0);
+	of.line = "new";
+	assert_int_equal(there(lsns), 2);
+	assert_true(holds(7, "seven"));
+	assert_false(holds(9, "nine"));
+	of.plugin.name = "other";
+	assert_true(holds(5, "five"));
+	of = mine;
+	assert_true(holds(7, "seven"));
+	snapshot_drop_copied(dir, of.node, "main", "new");
+	assert_int_equal(there(lsns), 0);
+	of.line = "main.two";
+	assert_true(holds(3, "of another line"));
+	of.line = "new";
+	assert_true(holds(7, "seven"));
+	of = mine;
+}
+
 /* After any number of them few are left, the newest two among them, and the log is covered from its beginning with
  * distances that at most double and a bit. */
 static void thinning_keeps_few_and_reaches_far(void **state)
@@ -199,6 +236,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_failing_call_leaves_the_old_ones, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_changed_byte_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_owner_is_refused_in_words, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_renamed_line_has_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(thinning_keeps_few_and_reaches_far, setup, teardown),
 	};
 	return RUN_TESTS("snapshot", tests);
