@@ -112,7 +112,8 @@ static void put_warnings(struct text_out *o, const struct shape_input *in)
 	warn(o, shape_thinned(in), &some,
 		"raw events of this range were thinned out: counts and sums are scaled up, visitors are at least this many");
 	warn(o, shape_folded(in), &some,
-		"the rollup ran full: what came later stands under \"(other)\", so single values may be too low");
+		"the rollup ran full: what came later stands under \"(other)\", so single values may be too low; one that became "
+		"frequent afterwards has a row of its own from then on only");
 	warn(o, in->many_nodes && plan_needs_visits(&in->now->plan->needs), &some,
 		"more than one node wrote into this range: a visit counts once on each node that saw the visitor, so route a "
 		"visitor's events to one");

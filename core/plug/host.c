@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "plug/inner.h"
+#include "sketch/heavy.h"
 #include "sketch/hll.h"
 #include "sketch/quantile.h"
 
@@ -355,6 +356,21 @@ static int host_work(struct tally_instance *in, void (*job)(void *), void (*done
 	return rc;
 }
 
+/* ---- heavy hitters ---- */
+
+static size_t host_heavy_room(uint32_t keys)
+{
+	return keys >= 1 && keys <= HEAVY_MAX ? heavy_room(keys) : 0;
+}
+
+/* Its first byte is the version of the bytes. */
+static uint64_t host_heavy_add(void *buf, uint32_t keys, const void *key, uint64_t times)
+{
+	if (*(const uint8_t *)buf == 0)
+		heavy_init(buf, keys);
+	return heavy_add(buf, key, times);
+}
+
 const struct tally_host plug_host = {
 	.size = sizeof(struct tally_host),
 	.abi = TALLY_ABI,
@@ -389,4 +405,6 @@ const struct tally_host plug_host = {
 	.count = host_count,
 	.replaying = host_replaying,
 	.visit = host_visit,
+	.heavy_room = host_heavy_room,
+	.heavy_add = host_heavy_add,
 };

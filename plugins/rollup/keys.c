@@ -4,143 +4,43 @@
  * becomes "(other)", and where even those are too many the one before it too, down to a row of nothing but "(other)".
  * Nothing is left out, so sums over the rows stay exact.
  *
- * What was admitted is remembered as 64-bit hashes under the key of this process, a set for each rollup, site and day that
- * is written to; sets that have not been used for longest make room when all of them together reach their limit. A
- * set forgotten, or a restart, counts from nothing: then a day may get that many more rows, never a wrong sum. */
-#include <stdlib.h>
-
-#include "rollup.h"
+ * Who comes often among the folded gets a row after all: the last HEAVY_WINDOW folded events of a set are counted by key
+ * (heavy hitters), and one that surely has HEAVY_SURE of them is admitted, up to an eighth of `keys` more. What it had
+ * before stays under "(other)". Not where visits are summed: a visit is taken away from the row that it was added to.
+ *
+ * What was admitted is remembered as 64-bit hashes under the key of this process, in sets (keysets.c). A set forgotten, or
+ * a restart, counts from nothing: then a day may get that many more rows, never a wrong sum. */
+#include "keys.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
-#define SET_FIRST 64
-
-struct keyset {
-	uint64_t id;     /* of rollup, site and day; 0 = free */
-	uint64_t used;   /* when it was asked last */
-	uint64_t *slots; /* 0 = free */
-	size_t cap, count;
-};
-
-struct keys {
-	struct keyset *sets; /* a list: few days are written to at a time */
-	size_t nsets, cap;
-	size_t bytes, max_bytes;
-	uint64_t clock;
-	struct keyset *last;
-};
-
-struct keys *keys_open(size_t max_bytes)
-{
-	struct keys *k = calloc(1, sizeof *k);
-	if (k)
-		k->max_bytes = max_bytes;
-	return k;
-}
-
-void keys_close(struct keys *k)
-{
-	if (!k)
-		return;
-	for (size_t i = 0; i < k->nsets; i++)
-		free(k->sets[i].slots);
-	free(k->sets);
-	free(k);
-}
-
-size_t keys_bytes(const struct keys *k)
-{
-	return k->bytes;
-}
-
-/* ---- sets ---- */
-
-static void empty(struct keys *k, struct keyset *s)
-{
-	k->bytes -= s->cap * sizeof *s->slots;
-	free(s->slots);
-	*s = (struct keyset){ 0 };
-}
-
-/* The set used longest ago but not this one. */
-static bool forget_one(struct keys *k, const struct keyset *but)
-{
-	struct keyset *oldest = NULL;
-	for (size_t i = 0; i < k->nsets; i++) {
-		struct keyset *s = &k->sets[i];
-		if (s->id && s != but && (!oldest || s->used < oldest->used))
-			oldest = s;
-	}
-	if (oldest)
-		empty(k, oldest);
-	return oldest != NULL;
-}
-
-static struct keyset *free_set(struct keys *k)
-{
-	for (size_t i = 0; i < k->nsets; i++)
-		if (!k->sets[i].id)
-			return &k->sets[i];
-	if (k->nsets == k->cap) {
-		size_t cap = k->cap ? 2 * k->cap : 16;
-		struct keyset *more = realloc(k->sets, cap * sizeof *more);
-		if (!more)
-			return NULL;
-		k->sets = more;
-		k->cap = cap;
-	}
-	k->sets[k->nsets] = (struct keyset){ 0 };
-	return &k->sets[k->nsets++];
-}
-
-static struct keyset *set_of(struct keys *k, uint64_t id)
-{
-	if (k->last && k->last->id == id)
-		return k->last;
-	k->last = NULL;
-	for (size_t i = 0; i < k->nsets && !k->last; i++)
-		if (k->sets[i].id == id)
-			k->last = &k->sets[i];
-	if (!k->last && (k->last = free_set(k)) != NULL)
-		k->last->id = id;
-	return k->last;
-}
-
-static uint64_t *slot_of(uint64_t *slots, size_t cap, uint64_t hash)
-{
-	size_t at = hash & (cap - 1);
-	while (slots[at] && slots[at] != hash)
-		at = (at + 1) & (cap - 1);
-	return &slots[at];
-}
-
-static bool grow(struct keys *k, struct keyset *s)
-{
-	size_t cap = s->cap ? 2 * s->cap : SET_FIRST;
-	uint64_t *slots = calloc(cap, sizeof *slots);
-	if (!slots)
-		return false;
-	for (size_t i = 0; i < s->cap; i++)
-		if (s->slots[i])
-			*slot_of(slots, cap, s->slots[i]) = s->slots[i];
-	free(s->slots);
-	k->bytes += (cap - s->cap) * sizeof *slots;
-	s->slots = slots;
-	s->cap = cap;
-	while (k->bytes > k->max_bytes && forget_one(k, s))
-		;
-	return true;
-}
+#define HEAVY_KEYS 256     /* counted at a time: 12 KiB a set that is full */
+#define HEAVY_WINDOW 16384 /* folded events; the count of a key is at most 1/256 of them too low */
+#define HEAVY_SURE 256     /* of them: 1 in 64 */
 
 /* True: it is there, or there was room for it. Out of memory = no room. */
 static bool admit(struct keys *k, struct keyset *s, uint64_t hash, size_t most)
 {
 	hash += hash == 0;
-	if (s->cap && *slot_of(s->slots, s->cap, hash))
+	if (keyset_has(s, hash))
 		return true;
-	if (s->count >= most || (s->count * 2 >= s->cap && !grow(k, s)))
+	return s->count - s->extra < most && keyset_put(k, s, hash);
+}
+
+/* A folded event of that key: is it to have a row from now on? */
+static bool is_heavy(struct rollup *ro, struct keyset *s, uint64_t hash, size_t most_extra)
+{
+	uint64_t key[2] = { hash, hash * UINT64_C(0x9e3779b97f4a7c15) };
+	hash += hash == 0;
+	if (s->extra >= most_extra || !TALLY_HAS(ro->host, heavy_add))
 		return false;
-	*slot_of(s->slots, s->cap, hash) = hash;
-	s->count++;
+	if (!s->heavy && !keyset_make_heavy(ro->keys, s, ro->host->heavy_room(HEAVY_KEYS)))
+		return false;
+	if (s->folded++ % HEAVY_WINDOW == 0)
+		memset(s->heavy, 0, s->heavy_bytes);
+	if (ro->host->heavy_add(s->heavy, HEAVY_KEYS, key, 1) < HEAVY_SURE || !keyset_put(ro->keys, s, hash))
+		return false;
+	s->extra++;
+	ro->host->count(ro->in, "admitted_late", 1);
 	return true;
 }
 
@@ -151,26 +51,47 @@ static int64_t day_of(int64_t time_us)
 	return time_us / DAY_US - (time_us % DAY_US < 0);
 }
 
-struct dims *keys_fold(struct rollup *ro, struct dims *d, const struct site *s, int64_t time_us)
+static struct keyset *set_of(struct rollup *ro, const struct tally_rollup *r, const struct site *s, int64_t day)
 {
-	const struct tally_rollup *r = d->rollup;
-	int64_t day = day_of(time_us);
-	if (!r->keys || !r->ndims || (d->admitted && d->admitted_site == s && d->admitted_day == day))
-		return d->admitted && r->keys ? d->admitted : d;
 	uint64_t words[3] = { s->ix.hash, (uint64_t)day, r->id };
 	uint64_t id = ro->host->hash_keyed(words, sizeof words);
-	struct keyset *set = set_of(ro->keys, id + (id == 0));
+	return keyset_of(ro->keys, id + (id == 0));
+}
+
+static size_t share(const struct tally_rollup *r)
+{
+	return r->keys / 8 + 1;
+}
+
+/* NULL = out of memory. */
+static struct dims *fold(struct rollup *ro, struct dims *d, struct keyset *set)
+{
+	const struct tally_rollup *r = d->rollup;
 	struct dims *as = d;
-	if (!set)
-		return NULL;
-	set->used = ++ro->keys->clock;
 	for (uint32_t folded = 0; as && folded < r->ndims; folded++) {
-		size_t most = r->keys + (size_t)folded * (r->keys / 8 + 1);
-		if (admit(ro->keys, set, as->ix.hash, most))
+		if (admit(ro->keys, set, as->ix.hash, r->keys + folded * share(r)))
 			break;
 		as = dims_folded(ro, d, folded + 1);
 	}
-	if (as && as != d)
+	return as;
+}
+
+struct dims *keys_fold(struct rollup *ro, struct dims *d, const struct site *s, int64_t time_us, bool of_events)
+{
+	const struct tally_rollup *r = d->rollup;
+	int64_t day = day_of(time_us);
+	bool known = d->admitted && d->admitted_site == s && d->admitted_day == day;
+	if (!r->keys || !r->ndims)
+		return d;
+	if (known && (d->admitted == d || !of_events))
+		return d->admitted;
+	struct keyset *set = set_of(ro, r, s, day);
+	if (!set)
+		return NULL;
+	struct dims *as = known ? d->admitted : fold(ro, d, set);
+	if (as && as != d && of_events && is_heavy(ro, set, d->ix.hash, share(r)))
+		as = d;
+	if (as && as != d && !known)
 		ro->host->count(ro->in, "folded", 1);
 	d->admitted = as;
 	d->admitted_site = s;

@@ -5,7 +5,7 @@ plugins_rollup_la_SOURCES = \
 	plugins/rollup/cells.c \
 	plugins/rollup/flush.c \
 	plugins/rollup/index.c \
-	plugins/rollup/keys.c \
+	plugins/rollup/keys.c plugins/rollup/keys.h plugins/rollup/keysets.c \
 	plugins/rollup/numbers.c \
 	plugins/rollup/people.c \
 	plugins/rollup/rollup.c \

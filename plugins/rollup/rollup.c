@@ -61,7 +61,7 @@ static int add_event(struct rollup *ro, const struct tally_rollup *r, struct sit
 	struct group *g = minutes ? group_of(ro, r, s, TALLY_MINUTE, ro->minute_us)
 				  : group_of(ro, r, s, TALLY_QUARTER, ro->quarter_us);
 	struct dims *d = dims_of(ro, r, ev);
-	d = d ? keys_fold(ro, d, s, ev->time_us) : NULL;
+	d = d ? keys_fold(ro, d, s, ev->time_us, !amounts_of_visits(r)) : NULL;
 	struct cell *c = g && d ? leaf_of(ro, d, g) : NULL;
 	if (!c)
 		return -ENOMEM;
@@ -99,7 +99,7 @@ static int add_visit(struct rollup *ro, const struct tally_rollup *r, const stru
 				  : group_of(ro, r, s, TALLY_QUARTER,
 					    ro->host->bucket(ro->in, TALLY_QUARTER, v->site, v->begin_us));
 	struct dims *d = dims_of_visit(ro, r, v);
-	d = d ? keys_fold(ro, d, s, v->begin_us) : NULL;
+	d = d ? keys_fold(ro, d, s, v->begin_us, false) : NULL;
 	struct cell *c = g && d ? leaf_of(ro, d, g) : NULL;
 	if (!c)
 		return -ENOMEM;

@@ -180,13 +180,13 @@ struct cell *leaf_of(struct rollup *ro, struct dims *d, struct group *g);
 /* The batch is over: its memory is not ours any more. */
 void cells_clear(struct rollup *ro);
 
-/* ---- keys.c ---- */
+/* ---- keysets.c, keys.c ---- */
 
 struct keys *keys_open(size_t max_bytes);
 void keys_close(struct keys *k);
-size_t keys_bytes(const struct keys *k);
-/* What d counts as on that site and day: itself, or with "(other)" in it. NULL = out of memory. */
-struct dims *keys_fold(struct rollup *ro, struct dims *d, const struct site *s, int64_t time_us);
+/* What d counts as on that site and day: itself, or with "(other)" in it. of_events: an event of a rollup without sums over
+ * visits, which may bring a folded key a row of its own. NULL = out of memory. */
+struct dims *keys_fold(struct rollup *ro, struct dims *d, const struct site *s, int64_t time_us, bool of_events);
 
 /* ---- flush.c ---- */
 

@@ -81,6 +81,9 @@ const struct member members[] = {
 	E(TALLY_VISIT_UTM_TERM), E(TALLY_VISIT_DEVICE), E(TALLY_VISIT_BROWSER), E(TALLY_VISIT_OS),
 	E(TALLY_VISIT_COUNTRY), E(TALLY_GIVES_VALUES),
 #endif
+#ifdef TALLY_HOST_HEAVY
+	M(tally_host, heavy_room), M(tally_host, heavy_add),
+#endif
 #ifdef TALLY_SINK_SINCE
 	M(tally_sink_host, since), E(TALLY_SINCE_FIRST), E(TALLY_SINCE_LATER), E(TALLY_SINCE_HAD),
 #endif

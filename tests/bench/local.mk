@@ -28,3 +28,6 @@ bench: $(addsuffix $(EXEEXT),$(BENCHES))
 
 EXTRA_PROGRAMS += tests/bench/bench_enrich
 tests_bench_bench_enrich_SOURCES = tests/bench/bench_enrich.c
+
+EXTRA_PROGRAMS += tests/bench/bench_keys
+tests_bench_bench_keys_SOURCES = tests/bench/bench_keys.c

@@ -18,6 +18,7 @@ dist_check_SCRIPTS += \
 	tests/e2e/funnels_sqlite.py \
 	tests/e2e/gaps.py \
 	tests/e2e/keycap.py \
+	tests/e2e/keylate.py \
 	tests/e2e/kill_mariadb.py \
 	tests/e2e/kill_sqlite.py \
 	tests/e2e/letters.py \

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "sketch/heavy.h"
 #include "sketch/quantile.h"
 
 #define SET_ROOM (8 * 20000)
@@ -317,6 +318,18 @@ static int f_visit(struct tally_instance *in, const struct tally_visit *before, 
 	return 0;
 }
 
+static size_t f_heavy_room(uint32_t keys)
+{
+	return heavy_room(keys);
+}
+
+static uint64_t f_heavy_add(void *buf, uint32_t keys, const void *key, uint64_t times)
+{
+	if (*(const char *)buf == 0)
+		heavy_init(buf, keys);
+	return heavy_add(buf, key, times);
+}
+
 static const struct tally_host table = {
 	.size = sizeof table,
 	.abi = TALLY_ABI,
@@ -351,6 +364,8 @@ static const struct tally_host table = {
 	.count = f_count,
 	.replaying = f_replaying,
 	.visit = f_visit,
+	.heavy_room = f_heavy_room,
+	.heavy_add = f_heavy_add,
 };
 
 /* ---- the test's side ---- */

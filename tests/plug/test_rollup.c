@@ -326,6 +326,134 @@ static void thinned_events_stand_for_more(void **state)
 	fake_close(&f);
 }
 
+/* ---- the cap ---- */
+
+static const struct tally_metric of_visits[] = { { .kind = TALLY_EVENTS }, { .kind = TALLY_VISITS } };
+static const struct tally_dimension only_page[] = { { .kind = TALLY_DIM_PAGE } };
+static const struct tally_dimension only_source[] = { { .kind = TALLY_DIM_PROP, .key = { "$source", 7 } } };
+static const struct tally_rollup capped[] = {
+	{ .id = 0,
+		.ndims = 1,
+		.nmetrics = 1,
+		.keys = 16,
+		.name = { "pages", 5 },
+		.dims = only_page,
+		.metrics = page_metrics },
+	{ .id = 1,
+		.ndims = 1,
+		.nmetrics = 2,
+		.keys = 2,
+		.name = { "sources", 7 },
+		.dims = only_source,
+		.metrics = of_visits },
+};
+
+static int64_t of_page(const struct fake *f, const char *page)
+{
+	char key[64];
+	snprintf(key, sizeof key, "pages shop day %lld %s", (long long)(20000 * DAY_US), page);
+	const struct fake_row *r = fake_find(f, key);
+	return r ? r->amounts[0].count : 0;
+}
+
+static void send_pages(struct fake *f, int first, int n, int times)
+{
+	for (int i = 0; i < n * times; i++) {
+		char page[16];
+		snprintf(page, sizeof page, "/%d", first + i / times);
+		send(f, event_at(NOON, "view", "ann", page));
+	}
+}
+
+/* 256 of 16384: then it has a row of its own, within that very batch, and three (an eighth of 16, and one) may. */
+static void a_folded_key_that_comes_often_gets_a_row(void **state)
+{
+	(void)state;
+	struct fake f;
+	fake_load(&f, "rollup");
+	f.station = TALLY_LINE;
+	f.rollups = capped;
+	f.nrollups = 2;
+	f.options = options;
+	assert_int_equal(fake_open(&f), 0);
+	send_pages(&f, 0, 16, 1);
+	send_pages(&f, 100, 1, 255);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(of_page(&f, "/100"), 0);
+	assert_int_equal(of_page(&f, "(other)"), 255);
+	assert_int_equal(fake_counted(&f, "admitted_late"), 0);
+	send_pages(&f, 100, 1, 10);
+	send_pages(&f, 3, 1, 2);
+	send_pages(&f, 200, 1, 3);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(of_page(&f, "/100"), 10); /* from the 256th on */
+	assert_int_equal(of_page(&f, "/3"), 2);
+	assert_int_equal(of_page(&f, "(other)"), 3);
+	send_pages(&f, 300, 5, 400);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(fake_counted(&f, "admitted_late"), 3);
+	assert_int_equal(of_page(&f, "/300"), 145);
+	assert_int_equal(of_page(&f, "/301"), 145);
+	assert_int_equal(of_page(&f, "/302"), 0);
+	assert_int_equal(of_page(&f, "(other)"), 5 * 400 - 2 * 145);
+	/* nothing that is rare, however much comes of it in all */
+	fake_reset(&f);
+	for (int i = 0; i < 30000; i++)
+		send_pages(&f, 1000 + i % 300, 1, 1);
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(of_page(&f, "(other)"), 30000);
+	fake_close(&f);
+}
+
+static void visit_of(struct fake *f, const char *before, const char *now)
+{
+	struct tally_str was[TALLY_VISIT_VALUES] = { [TALLY_VISIT_SOURCE] = str_of(before ? before : "") };
+	struct tally_str is[TALLY_VISIT_VALUES] = { [TALLY_VISIT_SOURCE] = str_of(now) };
+	struct tally_visit b = { .site = STR("shop"), .begin_us = NOON, .visits = 1, .values = was, .nvalues = 1 };
+	struct tally_visit n = { .site = STR("shop"), .begin_us = NOON, .visits = 1, .values = is, .nvalues = 1 };
+	f->in_batch = true;
+	assert_int_equal(f->plugin->visit(f->self, before ? &b : NULL, &n), 0);
+}
+
+static int64_t visits_from(const struct fake *f, const char *source)
+{
+	char key[64];
+	snprintf(key, sizeof key, "sources shop day %lld %s", (long long)(20000 * DAY_US), source);
+	const struct fake_row *r = fake_find(f, key);
+	return r ? r->amounts[1].count : 0;
+}
+
+/* A visit moves from what it came with to what an earlier event came with; folded ones stay folded however many they are,
+ * or they would be taken away where they never were. */
+static void visits_move_between_sources(void **state)
+{
+	(void)state;
+	struct fake f;
+	fake_load(&f, "rollup");
+	f.station = TALLY_LINE;
+	f.rollups = capped;
+	f.nrollups = 2;
+	f.options = options;
+	assert_int_equal(fake_open(&f), 0);
+	send_pages(&f, 0, 1, 1); /* opens the batch; its event has no source: the first key */
+	visit_of(&f, NULL, "Google");
+	visit_of(&f, NULL, "Google");
+	for (int i = 0; i < 400; i++)
+		visit_of(&f, NULL, "Bing");
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(visits_from(&f, "Google"), 2);
+	assert_int_equal(visits_from(&f, "(other)"), 400);
+	send_pages(&f, 0, 1, 1);
+	visit_of(&f, "Google", "Bing");
+	visit_of(&f, "Bing", "");
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(visits_from(&f, "Google"), -1);
+	assert_int_equal(visits_from(&f, "(other)"), 0);
+	assert_int_equal(visits_from(&f, ""), 1);
+	assert_int_equal(fake_counted(&f, "admitted_late"), 0);
+	fake_close(&f);
+}
+
 /* ---- many events against sums made the slow way ---- */
 
 #define MANY 20000
@@ -446,6 +574,8 @@ int main(void)
 		cmocka_unit_test(a_thrown_away_batch_leaves_nothing),
 		cmocka_unit_test(a_refused_row_ends_the_flush),
 		cmocka_unit_test(values_with_the_same_bytes_joined_are_two_keys),
+		cmocka_unit_test(a_folded_key_that_comes_often_gets_a_row),
+		cmocka_unit_test(visits_move_between_sources),
 		cmocka_unit_test(thinned_events_stand_for_more),
 		cmocka_unit_test(many_events_add_up),
 		cmocka_unit_test(sites_are_apart_and_in_order),

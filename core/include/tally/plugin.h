@@ -387,7 +387,16 @@ struct tally_host {
 	 * Given to the `visit` hooks of the stages behind this one, in this call, and stored with the batch; at most once a
 	 * visit and batch. Everything is copied. Only from a plugin that `gives` visits. */
 	int (*visit)(struct tally_instance *in, const struct tally_visit *before, const struct tally_visit *now);
+
+	/* [any thread] Heavy hitters: which keys of a stream are frequent, in bounded memory (Space-Saving; Metwally, Agrawal,
+	 * El Abbadi 2005). `keys` (1..16384) are counted at a time, in heavy_room(keys) bytes that are the plugin's, begin
+	 * zeroed and are of no use to another release: about 48 bytes a key. heavy_add() counts a key of 16 bytes that look
+	 * random (a hash under a key that strangers do not know) and returns what it has at least by now: of N that were
+	 * counted, N / keys less than the truth at most. */
+	size_t (*heavy_room)(uint32_t keys);
+	uint64_t (*heavy_add)(void *buf, uint32_t keys, const void *key, uint64_t times);
 };
+#define TALLY_HOST_HEAVY 1   /* for #ifdef: this header has the two above */
 #define TALLY_HOST_NUMBERS 1 /* for #ifdef: this header has sketch_add_numbers() */
 
 /* Whether this host has a function of the table: TALLY_HAS(host, count). Those of the release a plugin was first built
