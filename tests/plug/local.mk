@@ -3,7 +3,7 @@
 fake_host = tests/plug/fake_host.c tests/plug/fake_host.h
 
 check_PROGRAMS += tests/plug/test_rollup
-tests_plug_test_rollup_SOURCES = tests/plug/test_rollup.c $(fake_host)
+tests_plug_test_rollup_SOURCES = tests/plug/test_rollup.c plugins/rollup/keysets.c $(fake_host)
 EXTRA_tests_plug_test_rollup_DEPENDENCIES = plugins/rollup.la
 
 check_PROGRAMS += tests/plug/test_session

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "../../plugins/rollup/keys.h"
 #include "fake_host.h"
 #include "unit.h"
 
@@ -405,6 +406,79 @@ static void a_folded_key_that_comes_often_gets_a_row(void **state)
 	fake_close(&f);
 }
 
+/* 1 in 100 is not frequent, however long it goes on. */
+static void what_is_rare_stays_folded(void **state)
+{
+	(void)state;
+	struct fake f;
+	fake_load(&f, "rollup");
+	f.station = TALLY_LINE;
+	f.rollups = capped;
+	f.nrollups = 1;
+	f.options = options;
+	assert_int_equal(fake_open(&f), 0);
+	send_pages(&f, 0, 16, 1);
+	for (int i = 0; i < 60000; i++) {
+		send_pages(&f, i % 100 ? 1000 + i : 99, 1, 1);
+		if (i % 5000 == 4999)
+			assert_int_equal(fake_flush(&f), 0);
+	}
+	assert_int_equal(fake_counted(&f, "admitted_late"), 0);
+	fake_close(&f);
+}
+
+/* Rows for what is frequent are not taken from those that names keep when pages fold. */
+static void names_keep_their_rows(void **state)
+{
+	(void)state;
+	static const struct tally_rollup both = { .ndims = 2,
+		.nmetrics = 1,
+		.keys = 16,
+		.name = { "pages", 5 },
+		.dims = page_dims,
+		.metrics = page_metrics };
+	struct fake f;
+	fake_load(&f, "rollup");
+	f.station = TALLY_LINE;
+	f.rollups = &both;
+	f.nrollups = 1;
+	f.options = options;
+	assert_int_equal(fake_open(&f), 0);
+	send_pages(&f, 0, 16, 1);
+	send_pages(&f, 300, 3, 400);
+	assert_int_equal(fake_counted(&f, "admitted_late"), 3);
+	send(&f, event_at(NOON, "click", "ann", "/new"));
+	assert_int_equal(fake_flush(&f), 0);
+	assert_int_equal(of_page(&f, "click|(other)"), 1);
+	fake_close(&f);
+}
+
+/* Sets in one bucket, more than memory holds: those used last are there. */
+static void the_set_used_longest_ago_makes_room(void **state)
+{
+	(void)state;
+	const size_t bytes = sizeof(struct keyset) + 64 * sizeof(uint64_t);
+	struct keys *k = keys_open(50 * bytes);
+	assert_non_null(k);
+	for (uint64_t i = 0; i < 1000; i++) {
+		uint64_t id = i % 150 * 64 + 1;
+		struct keyset *s = keyset_of(k, id);
+		assert_non_null(s);
+		assert_int_equal(s->id, id);
+		if (!keyset_has(s, id))
+			assert_true(keyset_put(k, s, id));
+		for (uint64_t back = 0; back < 40 && back <= i; back++) {
+			uint64_t other = (i - back) % 150 * 64 + 1;
+			assert_true(keyset_has(keyset_of(k, other), other));
+		}
+		for (uint64_t back = 40; back-- > 0;) /* in the order of before */
+			if (back <= i)
+				(void)keyset_of(k, (i - back) % 150 * 64 + 1);
+	}
+	assert_false(keyset_has(keyset_of(k, 1), 1)); /* forgotten: the last were 100..149 */
+	keys_close(k);
+}
+
 static void visit_of(struct fake *f, const char *before, const char *now)
 {
 	struct tally_str was[TALLY_VISIT_VALUES] = { [TALLY_VISIT_SOURCE] = str_of(before ? before : "") };
@@ -575,6 +649,9 @@ int main(void)
 		cmocka_unit_test(a_refused_row_ends_the_flush),
 		cmocka_unit_test(values_with_the_same_bytes_joined_are_two_keys),
 		cmocka_unit_test(a_folded_key_that_comes_often_gets_a_row),
+		cmocka_unit_test(what_is_rare_stays_folded),
+		cmocka_unit_test(names_keep_their_rows),
+		cmocka_unit_test(the_set_used_longest_ago_makes_room),
 		cmocka_unit_test(visits_move_between_sources),
 		cmocka_unit_test(thinned_events_stand_for_more),
 		cmocka_unit_test(many_events_add_up),
