@@ -460,7 +460,10 @@ static void the_set_used_longest_ago_makes_room(void **state)
 	const size_t bytes = sizeof(struct keyset) + 64 * sizeof(uint64_t);
 	struct keys *k = keys_open(50 * bytes);
 	assert_non_null(k);
+	const uint64_t always = 64 * 1000 + 1;
+	assert_true(keyset_put(k, keyset_of(k, always), 5));
 	for (uint64_t i = 0; i < 1000; i++) {
+		assert_true(keyset_has(keyset_of(k, always), 5));
 		uint64_t id = i % 150 * 64 + 1;
 		struct keyset *s = keyset_of(k, id);
 		assert_non_null(s);
