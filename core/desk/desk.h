@@ -67,6 +67,8 @@ struct desk_view {
 	struct tally_str (*ledger)(void *arg, struct arena *a);
 	/* Everything received up to *complete_through_us is in the store. False = not known yet. */
 	bool (*freshness)(void *arg, int64_t *complete_through_us, double *lag_seconds);
+	/* How often this daemon may have changed the store. NULL = nobody counts. */
+	uint64_t (*changes)(void *arg);
 	/* Any other path: true = *out is filled (texts in the arena). Asked last, before 404. */
 	bool (*other)(void *arg, struct arena *a, const struct desk_ask *ask, struct desk_answer *out);
 };
@@ -111,6 +113,7 @@ bool desk_knows(struct tally_str path);
 int desk_plug_answer(void *desk, uint64_t request, const struct tally_answer *an);
 void desk_plug_resume(void *desk, uint64_t request);
 int desk_plug_request_version(void *desk, uint64_t request, uint64_t *version);
+uint64_t desk_plug_store_moment(void *desk);
 int desk_plug_work(void *desk, void (*job)(void *), void (*done)(void *), void *arg);
 
 #endif

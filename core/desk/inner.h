@@ -19,6 +19,7 @@
 #define DESK_RUNNING_MAX 2   /* questions at the store at once */
 #define DESK_WAITING_MAX 256 /* behind them */
 #define DESK_HELD_MAX 1024   /* by plugins */
+#define DESK_GUESSES 256
 
 enum visit_state {
 	VISIT_NEW,
@@ -64,7 +65,11 @@ struct desk {
 	struct store_state state; /* as last seen; its arrays live in state_arena */
 	struct arena state_arena;
 	bool state_known;
-	uint64_t config_hash, last_id;
+	struct { /* guesses made from that state, by a hash of the question */
+		uint64_t question;
+		int cost;
+	} guesses[DESK_GUESSES];
+	uint64_t config_hash, last_id, reloads;
 	pthread_mutex_t lock;
 	struct plug_set *next_plugins; /* under lock: a reload that waits for the thread */
 	const struct conf *next_conf;

@@ -65,6 +65,14 @@ int desk_plug_request_version(void *desk, uint64_t request, uint64_t *version)
 	return 0;
 }
 
+/* [desk] A reload changes versions as a commit does. */
+uint64_t desk_plug_store_moment(void *desk)
+{
+	const struct desk *d = desk;
+	const struct desk_view *view = &d->opt.view;
+	return d->store && view->changes ? 1 + d->reloads + view->changes(view->arg) : 0;
+}
+
 struct plug_job {
 	uv_work_t work;
 	struct desk *desk;

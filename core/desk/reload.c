@@ -60,6 +60,7 @@ void desk_take_reload(struct desk *d)
 		return;
 	if (d->store)
 		store_set_config(d->store, desk_hash_config(&d->opt));
+	d->reloads++;
 	if (plug_chain_open(set, d->opt.conf, TALLY_DESK, d, false, &chain, why)) {
 		log_error("desk", "the new pipeline was not taken: %s", why);
 	} else {

@@ -117,6 +117,8 @@ void line_rollup_cells(const struct schema_rollup *sr, const uint8_t hash_key[16
 	const struct tally_row *r, struct arena *arena, struct tally_cell *row);
 
 struct ship *line_ship(struct line *l);
+/* [any thread] See ship_changes(). */
+uint64_t line_changes(const struct line *l);
 const struct tally_sink *line_sink(const struct line *l);
 void *line_sink_self(const struct line *l);
 const char *line_name(const struct line *l);

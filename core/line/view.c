@@ -132,6 +132,11 @@ struct ship *line_ship(struct line *l)
 	return l->ship;
 }
 
+uint64_t line_changes(const struct line *l)
+{
+	return ship_changes(l->ship);
+}
+
 const struct tally_sink *line_sink(const struct line *l)
 {
 	return ship_sink(l->ship);

@@ -28,6 +28,7 @@ void front_services(struct daemon *d)
 		.answer = desk_plug_answer,
 		.resume = desk_plug_resume,
 		.request_version = desk_plug_request_version,
+		.store_moment = desk_plug_store_moment,
 		.work = desk_plug_work,
 		.door_work = lane_plug_work,
 		.horizon = line_plug_horizon,
@@ -64,7 +65,11 @@ int front_desk_open(struct daemon *d)
 		.store = line ? line_sink(line) : NULL,
 		.store_self = line ? line_sink_self(line) : NULL,
 		.store_prefix = prefix,
-		.view = { .arg = d, .ready = view_ready, .ledger = view_ledger, .freshness = view_freshness },
+		.view = { .arg = d,
+			.ready = view_ready,
+			.ledger = view_ledger,
+			.freshness = view_freshness,
+			.changes = view_changes },
 		.strict = true,
 	};
 	meter_on_print(view_gauges, d);

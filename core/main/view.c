@@ -75,6 +75,16 @@ bool view_freshness(void *arg, int64_t *complete_through_us, double *lag_seconds
 	return false;
 }
 
+/* Of the line that the desk reads: front_reading_line() finds the same. */
+uint64_t view_changes(void *arg)
+{
+	struct daemon *d = arg;
+	for (size_t i = 0; i < d->nlines; i++)
+		if (line_sink(d->lines[i])->is_store)
+			return line_changes(d->lines[i]);
+	return 0;
+}
+
 /* ---- gauges ---- */
 
 void view_plugin_count(const char *plugin, const char *name, int64_t by)

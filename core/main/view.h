@@ -8,6 +8,7 @@
 bool view_ready(void *arg, char why[256]);
 struct tally_str view_ledger(void *arg, struct arena *a);
 bool view_freshness(void *arg, int64_t *complete_through_us, double *lag_seconds);
+uint64_t view_changes(void *arg);
 void view_gauges(void *arg);
 struct tally_str view_status(struct daemon *d, struct arena *a);
 struct tally_str view_plugins(struct daemon *d, struct arena *a);

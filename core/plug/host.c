@@ -316,6 +316,11 @@ static int host_request_version(struct tally_instance *in, uint64_t request, uin
 	return services.request_version ? services.request_version(in->owner, request, version) : -ENOENT;
 }
 
+static uint64_t host_store_moment(const struct tally_instance *in)
+{
+	return services.store_moment ? services.store_moment(in->owner) : 0;
+}
+
 struct job { /* one call of work(), from then to done() */
 	struct tally_instance *in;
 	void (*job)(void *), (*done)(void *);
@@ -407,4 +412,5 @@ const struct tally_host plug_host = {
 	.visit = host_visit,
 	.heavy_room = host_heavy_room,
 	.heavy_add = host_heavy_add,
+	.store_moment = host_store_moment,
 };

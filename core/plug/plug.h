@@ -59,6 +59,7 @@ struct plug_services {
 	int (*answer)(void *desk, uint64_t request, const struct tally_answer *an);
 	void (*resume)(void *desk, uint64_t request);
 	int (*request_version)(void *desk, uint64_t request, uint64_t *version);
+	uint64_t (*store_moment)(void *desk);
 	int (*work)(void *station, void (*job)(void *), void (*done)(void *), void *arg);
 	/* door */
 	int (*door_work)(void *lane, void (*job)(void *), void (*done)(void *), void *arg);

@@ -38,6 +38,7 @@ struct ship {
 	pthread_t thread;
 	_Atomic int job; /* enum job */
 	_Atomic bool ready, closing, nudged;
+	_Atomic uint64_t changes;
 	const struct tally_batch *batch;
 	bool letters; /* of that batch */
 	struct ship_report report;

@@ -21,6 +21,7 @@ static void run_job(struct ship *s, int job)
 		job_batch(s, s->batch, out);
 	else
 		job_position(s, out);
+	atomic_fetch_add(&s->changes, 1);
 	atomic_store_explicit(&s->ready, true, memory_order_release);
 	if (s->on_report)
 		s->on_report(s->on_report_arg);
@@ -81,6 +82,11 @@ void ship_on_report(struct ship *s, void (*fn)(void *arg), void *arg)
 {
 	s->on_report = fn;
 	s->on_report_arg = arg;
+}
+
+uint64_t ship_changes(const struct ship *s)
+{
+	return atomic_load(&s->changes);
 }
 
 void ship_stats(const struct ship *s, struct ship_stats *out)

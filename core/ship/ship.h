@@ -79,6 +79,9 @@ void ship_buried(struct ship *s);
 /* Called from the ship's thread when a report is ready. */
 void ship_on_report(struct ship *s, void (*fn)(void *arg), void *arg);
 
+/* [any thread] Rises, before anybody is told, whenever the sink may hold something else than before. */
+uint64_t ship_changes(const struct ship *s);
+
 /* [any thread] */
 void ship_stats(const struct ship *s, struct ship_stats *out);
 /* [any thread] Try now instead of at the end of the backoff (tally flush, an operator's reload). */

@@ -17,6 +17,7 @@ bool side_step(struct ship *s)
 	if (!j)
 		return false;
 	int rc = j->fn(s, j->arg);
+	atomic_fetch_add(&s->changes, 1);
 	pthread_mutex_lock(&s->side_lock);
 	j->rc = rc;
 	j->done = true;

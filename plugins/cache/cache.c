@@ -3,13 +3,15 @@
  * from.
  *
  *   no entry             ─▶ the Redis is asked while it is HELD; else the planner answers, the answer is kept
+ *   entry, this node has committed nothing since it was checked, no longer ago than `unasked` ─▶ the entry is the answer
  *   entry                ─▶ HELD while a job asks for the version of today
  *     the same           ─▶ the entry is the answer
  *     another, or error  ─▶ the Redis is asked; else resumed, the planner answers, the answer is kept
  *   the same question is under way ─▶ HELD until that one is answered, then the same answer; or at once the entry that
  *                             was true until now, marked as stale, if the options allow it
  *
- * So an answer is never older than the data, unless `fresh`, `stale` or `negative` allow it. */
+ * So an answer is never older than the data, but for what other nodes have just written (`unasked`), unless `fresh`, `stale`
+ * or `negative` allow it. */
 #include "cache.h"
 
 #include <errno.h>
@@ -82,6 +84,8 @@ struct kept *cache_keep(
 	struct kept *k = store_put(c->store, f->hash, f->key, an, body, made_us);
 	if (!k)
 		c->host->count(c->in, "too_large", 1);
+	else
+		k->moment = f->moment;
 	count_sums(c);
 	return k;
 }
@@ -124,12 +128,23 @@ static int join(struct cache *c, struct flight *f, const struct tally_request *r
 	return TALLY_PASS;
 }
 
-/* Given unasked: a young answer as it is, if `fresh` allows it, and a refusal that would come again. */
-static bool give_unasked(struct cache *c, const struct kept *k, const struct tally_request *rq)
+static uint64_t moment_now(const struct cache *c)
+{
+	return TALLY_HAS(c->host, store_moment) ? c->host->store_moment(c->in) : 0;
+}
+
+/* Nothing was committed here since it was known to be true, and not much time has passed for others to have done so. */
+static bool still_true(const struct cache *c, const struct kept *k, int64_t age_us, uint64_t moment)
+{
+	return age_us < c->fresh_us || (moment != 0 && k->moment == moment && age_us < c->unasked_us);
+}
+
+/* Given unasked: an answer that is still true or young enough, and a refusal that would come again. */
+static bool give_unasked(struct cache *c, const struct kept *k, const struct tally_request *rq, uint64_t moment)
 {
 	struct tally_answer an = cache_answer_of(k);
 	bool refusal = k->status != 200;
-	if (!refusal && rq->received_us - k->true_us >= c->fresh_us)
+	if (!refusal && !still_true(c, k, rq->received_us - k->true_us, moment))
 		return false;
 	if (c->host->answer(c->in, rq->id, &an) != 0)
 		return false;
@@ -149,11 +164,14 @@ static int request(void *self, const struct tally_request *rq)
 	if (f)
 		return join(c, f, rq);
 	struct kept *k = entry(c, hash, key, rq->received_us);
-	if (k && give_unasked(c, k, rq))
+	uint64_t moment = moment_now(c);
+	if (k && give_unasked(c, k, rq, moment))
 		return TALLY_ANSWERED;
 	f = flight_begin(&c->flights, hash, key, rq->id);
-	if (f)
+	if (f) {
 		f->began_us = rq->received_us;
+		f->moment = moment;
+	}
 	if (f && look_begin(c, f, k))
 		return TALLY_HOLD;
 	if (!k)
@@ -264,6 +282,7 @@ static int cache_open(const struct tally_host *host, struct tally_instance *in, 
 	*c = (struct cache){ .host = host,
 		.in = in,
 		.fresh_us = host->option_int(in, "fresh"),
+		.unasked_us = host->option_int(in, "unasked"),
 		.stale_us = host->option_int(in, "stale"),
 		.negative_us = host->option_int(in, "negative") };
 	int rc = open_redis(c);
@@ -280,6 +299,8 @@ static int cache_open(const struct tally_host *host, struct tally_instance *in, 
 static const struct tally_option options[] = {
 	{ "memory", TALLY_OPT_SIZE, 0, "64MiB", "most memory for answers; one may take an eighth of it" },
 	{ "fresh", TALLY_OPT_TIME, 0, "0s", "an answer this young is given without asking the store for its version" },
+	{ "unasked", TALLY_OPT_TIME, 0, "250ms",
+		"how long an answer is given again unasked while this node commits nothing; others' commits show by then" },
 	{ "stale", TALLY_OPT_TIME, 0, "0s",
 		"while an answer is made anew, others get the old one if it was true this long ago, marked" },
 	{ "negative", TALLY_OPT_TIME, 0, "1s", "how long a refusal (422) is given again; an empty answer is kept" },

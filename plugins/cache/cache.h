@@ -13,7 +13,7 @@
 struct cache {
 	const struct tally_host *host;
 	struct tally_instance *in;
-	int64_t fresh_us, stale_us, negative_us;
+	int64_t fresh_us, unasked_us, stale_us, negative_us;
 	struct store *store;
 	struct store_sums counted; /* as far as counters know of them */
 	struct flights flights;

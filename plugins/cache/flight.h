@@ -14,6 +14,7 @@ struct flight {
 	bool checking;        /* a job looks whether it is known; the flight lives at least until its done() */
 	bool refreshing;      /* what was known is no longer true: the planner is at work */
 	int64_t began_us;
+	uint64_t moment; /* the store's, when it began */
 	uint64_t *waiting;
 	size_t nwaiting, cap;
 	struct flight *next;

@@ -72,6 +72,7 @@ bool look_land(struct cache *c, struct flight *f, uint64_t version)
 	if (!copy)
 		return false;
 	k->true_us = f->began_us;
+	k->moment = f->moment;
 	struct tally_answer an = in_one(cache_answer_of(k), copy);
 	give(c, f, &an, "hits");
 	free(copy);

@@ -8,7 +8,8 @@
 struct kept { /* one answer; everything in one allocation */
 	uint64_t hash, version;
 	int64_t made_us;
-	int64_t true_us;    /* when it was last known to be what the store would answer */
+	int64_t true_us;    /* when it was last known to be what the store would answer … */
+	uint64_t moment;    /* … and the store's moment then, 0 = not known */
 	int64_t expires_us; /* INT64_MAX = only its version ends it */
 	int32_t status;
 	uint32_t reserved;

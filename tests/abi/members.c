@@ -123,6 +123,9 @@ const struct member members[] = {
 #ifdef TALLY_HOST_NUMBERS
 	M(tally_host, sketch_add_numbers),
 #endif
+#ifdef TALLY_HOST_MOMENT
+	M(tally_host, store_moment),
+#endif
 #ifdef TALLY_MERGE_QUANTILE
 	E(TALLY_M_QUANTILE), M(tally_sink, merges),
 #endif

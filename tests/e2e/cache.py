@@ -147,7 +147,7 @@ def closed_day(d):
 # ---- two nodes, one Redis
 
 def node(scene, db, redis, name, more=""):
-    return scene.tallyd(CONF % ("memory: 16MiB, redis: '%s'%s" % (redis.url(), more), "mariadb: { name: %s, url: '%s' }" % (name, db.url())), name)
+    return scene.tallyd(CONF % ("memory: 16MiB, unasked: 0s, redis: '%s'%s" % (redis.url(), more), "mariadb: { name: %s, url: '%s' }" % (name, db.url())), name)
 
 
 def connected(d, what):

@@ -29,7 +29,7 @@ CONF = """
 sites: { default: { timezone: UTC }, shop.example: { timezone: %(zone)s } }
 limits: { query_rows: 1 }
 retention: { minute: forever }
-pipeline: [ dedup: { window: 10m }, rollup: {}, cache: { negative: 0s } ]
+pipeline: [ dedup: { window: 10m }, rollup: {}, cache: { negative: 0s, unasked: 0s } ]
 rollups:
 %(rollups)s
 sinks: [ %(sink)s ]

@@ -81,10 +81,10 @@ void cache_options(struct cache_options opt)
 
 int cache_try(int64_t memory, int64_t fresh_us)
 {
-	static struct fake_option options[9];
+	static struct fake_option options[10];
 	const struct fake_option all[] = { { .name = "memory", .i = memory }, { .name = "fresh", .i = fresh_us },
-		{ .name = "stale", .i = more.stale_us }, { .name = "negative", .i = more.negative_us },
-		{ .name = "redis", .s = more.redis ? more.redis : "" },
+		{ .name = "unasked", .i = more.unasked_us }, { .name = "stale", .i = more.stale_us },
+		{ .name = "negative", .i = more.negative_us }, { .name = "redis", .s = more.redis ? more.redis : "" },
 		{ .name = "redis_timeout", .i = more.timeout_us ? more.timeout_us : 50000 },
 		{ .name = "redis_ttl", .i = 3600 * SECOND }, { .name = "redis_prefix", .s = "t:" } };
 	memcpy(options, all, sizeof all);

@@ -35,7 +35,7 @@ extern struct desk d;
 
 /* What the next open_cache() gives the plugin beside its own two arguments; all back to none with cache_options(). */
 struct cache_options {
-	int64_t stale_us, negative_us, timeout_us;
+	int64_t unasked_us, stale_us, negative_us, timeout_us;
 	const char *redis; /* url; NULL = none */
 };
 void cache_options(struct cache_options opt);

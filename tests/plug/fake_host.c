@@ -289,6 +289,12 @@ static void f_resume(struct tally_instance *in, uint64_t request)
 		f->on_resume(f->arg, request);
 }
 
+static uint64_t f_store_moment(const struct tally_instance *in)
+{
+	struct tally_instance *mine = (struct tally_instance *)(uintptr_t)in;
+	return fake_of(mine)->moment;
+}
+
 static int f_request_version(struct tally_instance *in, uint64_t request, uint64_t *version)
 {
 	return fake_of(in)->version ? fake_of(in)->version(request, version) : -ENOENT;
@@ -360,6 +366,7 @@ static const struct tally_host table = {
 	.answer = f_answer,
 	.resume = f_resume,
 	.request_version = f_request_version,
+	.store_moment = f_store_moment,
 	.work = f_work,
 	.count = f_count,
 	.replaying = f_replaying,

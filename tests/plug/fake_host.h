@@ -48,6 +48,7 @@ struct fake { /* set by the test */
 	const struct fake_option *options;
 	uint32_t station;
 	int level;
+	uint64_t moment;
 	double signals[TALLY_SIGNALS];
 	int64_t retain_us, day_shift_us;
 	const struct tally_rollup *rollups;

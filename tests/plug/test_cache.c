@@ -94,6 +94,61 @@ static void a_young_answer_is_given_unasked(void **state)
 	fake_close(&d.f);
 }
 
+static void unasked_until_this_node_commits_or_time_has_passed(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .unasked_us = 1000 });
+	open_cache(1 << 20, 0);
+	cache_options((struct cache_options){ 0 });
+	ask(1, "q", "json", 0);
+	assert_int_equal(ask(2, "q", "json", 1), TALLY_HOLD); /* nobody says when something is committed */
+	fake_work(&d.f);
+	d.f.moment = 5;
+	assert_int_equal(ask(3, "q", "json", 100), TALLY_HOLD); /* from now on it is known */
+	fake_work(&d.f);
+	assert_int_equal(d.versions_asked, 2);
+	assert_int_equal(ask(4, "q", "json", 1099), TALLY_ANSWERED);
+	assert_string_equal(d.cache[4], "hit");
+	assert_int_equal(ask(5, "q", "json", 1100), TALLY_HOLD); /* others may have written by now */
+	fake_work(&d.f);
+	d.f.moment = 6;
+	d.version = 8;
+	assert_int_equal(ask(6, "q", "json", 1101), TALLY_HOLD); /* we have */
+	fake_work(&d.f);
+	assert_string_equal(d.cache[6], "miss");
+	assert_int_equal(d.planned, 2);
+	assert_int_equal(ask(7, "q", "json", 1102), TALLY_ANSWERED); /* made anew, at this moment */
+	fake_close(&d.f);
+}
+
+/* The moment that counts is the one before the store was looked at. */
+static void a_commit_while_it_is_made_is_not_overlooked(void **state)
+{
+	(void)state;
+	cache_options((struct cache_options){ .unasked_us = 1000 });
+	open_cache(1 << 20, 0);
+	cache_options((struct cache_options){ 0 });
+	d.f.moment = 5;
+	d.planner_waits = true;
+	ask(1, "q", "json", 0);
+	d.f.moment = 6;
+	planner_answers(1);
+	d.version = 8;
+	assert_int_equal(ask(2, "q", "json", 1), TALLY_HOLD);
+	fake_work(&d.f);
+	assert_int_equal(d.planned, 2);
+	d.f.moment = 7; /* and while its version is asked for */
+	planner_answers(2);
+	d.f.moment = 8;
+	assert_int_equal(ask(3, "q", "json", 2), TALLY_HOLD);
+	d.f.moment = 9;
+	fake_work(&d.f);
+	assert_string_equal(d.cache[3], "hit");
+	assert_int_equal(ask(4, "q", "json", 3), TALLY_HOLD);
+	fake_work(&d.f);
+	fake_close(&d.f);
+}
+
 static void errors_are_not_kept(void **state)
 {
 	(void)state;
@@ -412,6 +467,8 @@ int main(void)
 		cmocka_unit_test(new_data_makes_a_new_answer),
 		cmocka_unit_test(when_the_version_is_not_known_the_planner_answers),
 		cmocka_unit_test(a_young_answer_is_given_unasked),
+		cmocka_unit_test(unasked_until_this_node_commits_or_time_has_passed),
+		cmocka_unit_test(a_commit_while_it_is_made_is_not_overlooked),
 		cmocka_unit_test(errors_are_not_kept),
 		cmocka_unit_test(equal_questions_wait_for_one_answer),
 		cmocka_unit_test(those_who_wait_share_an_error),

@@ -395,8 +395,13 @@ struct tally_host {
 	 * counted, N / keys less than the truth at most. */
 	size_t (*heavy_room)(uint32_t keys);
 	uint64_t (*heavy_add)(void *buf, uint32_t keys, const void *key, uint64_t times);
+
+	/* [desk] A number that changes, before anybody is told of it, whenever this daemon has changed the store; 0 = there is
+	 * none. What was true of the store and this number is still true of them together, but for what other nodes write. */
+	uint64_t (*store_moment)(const struct tally_instance *in);
 };
 #define TALLY_HOST_HEAVY 1   /* for #ifdef: this header has the two above */
+#define TALLY_HOST_MOMENT 1 /* for #ifdef: this header has store_moment() */
 #define TALLY_HOST_NUMBERS 1 /* for #ifdef: this header has sketch_add_numbers() */
 
 /* Whether this host has a function of the table: TALLY_HAS(host, count). Those of the release a plugin was first built
