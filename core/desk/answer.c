@@ -120,11 +120,21 @@ static int make_plans(struct work *w)
 	return 0;
 }
 
+/* The compared range is asked only for the rows that the answer may have. */
+static const struct pick *only_of(const struct work *w, int part)
+{
+	const struct part *now = &w->parts[NOW];
+	return part == BEFORE && now->run.only && now->plan.table == w->parts[BEFORE].plan.table ? now->run.only : NULL;
+}
+
 static int run_plans(struct work *w)
 {
 	for (int i = 0; i < PARTS; i++) {
 		struct part *p = &w->parts[i];
 		p->ran = p->wanted;
+		p->plan.nodes = w->version.nodes;
+		p->plan.hash_key = w->job->state.hash_key_known ? w->job->state.meta.hash_key : NULL;
+		p->plan.only = only_of(w, i);
 		int rc = p->wanted ? run_plan(&p->run, p->q, &p->plan, w->reader, w->job->arena, &w->err) : 0;
 		if (rc)
 			return rc;
@@ -183,7 +193,7 @@ static int shape(struct work *w, int64_t began_us)
 		.freshness = job->freshness,
 		.revision = w->version.revision,
 		.lost = w->version.lost,
-		.many_nodes = w->version.many_nodes,
+		.many_nodes = w->version.nodes > 1,
 		.took_us = clock_mono_us() - began_us,
 		.why = w->why };
 	job->answer.status = 200;

@@ -169,6 +169,30 @@ static int grow(struct groups *g, struct group_amount *am, size_t most)
 	return 0;
 }
 
+static int grow_to(struct groups *g, struct group_amount *am, size_t room)
+{
+	int rc = 0;
+	while (rc == 0 && am->cap < room)
+		rc = grow(g, am, room);
+	return rc;
+}
+
+void group_seal(const struct groups *g, struct group *at)
+{
+	for (size_t i = 0; i < g->needs->n; i++) {
+		struct group_amount *am = &at->amounts[i];
+		if (am->draft)
+			hll_draft_end(am->sketch, &am->len);
+		am->draft = false;
+	}
+}
+
+void groups_seal(struct groups *g)
+{
+	for (struct group *at = g->first; at; at = at->next)
+		group_seal(g, at);
+}
+
 int group_add_hash(struct groups *g, struct group_amount *am, uint64_t hash)
 {
 	for (;;) {
@@ -197,6 +221,8 @@ static int merge(struct group_amount *am, uint32_t kind, const void *sketch, siz
 {
 	if (am->cap == 0)
 		return -ENOSPC;
+	if (am->draft)
+		return hll_draft_add(am->sketch, sketch, len);
 	return kind == TALLY_QUANTILE ? quantile_merge(am->sketch, &am->len, am->cap, sketch, len)
 				      : hll_merge(am->sketch, &am->len, am->cap, sketch, len);
 }
@@ -205,6 +231,13 @@ int group_add_sketch(struct groups *g, struct group_amount *am, uint32_t kind, c
 {
 	if (len == 0)
 		return 0;
+	if (kind == TALLY_VISITORS && !am->draft && am->len && !hll_is_exact(am->sketch, am->len)) {
+		int rc = grow_to(g, am, HLL_ROOM);
+		if (rc)
+			return rc;
+		hll_draft_begin(am->sketch, &am->len);
+		am->draft = true;
+	}
 	for (;;) {
 		int rc = merge(am, kind, sketch, len);
 		if (rc != -ENOSPC)

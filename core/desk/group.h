@@ -15,6 +15,7 @@ struct group_amount {
 	double number;
 	uint8_t *sketch;
 	size_t len, cap;
+	bool draft; /* visitors: see hll_draft_begin() */
 };
 
 struct group {
@@ -56,9 +57,12 @@ must_check int group_add_hash(struct groups *g, struct group_amount *am, uint64_
 must_check int group_add_value(struct groups *g, struct group_amount *am, double number, uint64_t times);
 must_check int group_add_sketch(
 	struct groups *g, struct group_amount *am, uint32_t kind, const void *sketch, size_t len);
+/* Once all is added, before values are asked for. */
+void group_seal(const struct groups *g, struct group *at);
+void groups_seal(struct groups *g);
 /* VISITORS and QUANTILE */
 bool group_is_sketch(uint32_t kind);
-/* All amounts of from into into. */
+/* All amounts of from into into, which is to be sealed after the last. */
 must_check int group_merge(struct groups *g, struct group *into, const struct group *from);
 
 /* ---- the value of a metric ---- */

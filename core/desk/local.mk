@@ -23,6 +23,7 @@ libtallycore_la_SOURCES += \
 	core/desk/parse_place.c \
 	core/desk/parse_short.c \
 	core/desk/parse_walk.c \
+	core/desk/pick.c core/desk/pick.h core/desk/top.c \
 	core/desk/plan.c core/desk/plan.h \
 	core/desk/plugs.c \
 	core/desk/problem.c \
@@ -49,7 +50,7 @@ libtallycore_la_SOURCES += \
 
 desk_kit = tests/unit/desk_kit.c tests/unit/desk_kit.h
 check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_live \
-	tests/unit/test_desk_oracle tests/unit/test_desk_plan tests/unit/test_desk_query
+	tests/unit/test_desk_oracle tests/unit/test_desk_plan tests/unit/test_desk_query tests/unit/test_desk_top
 tests_unit_test_desk_plan_SOURCES = tests/unit/test_desk_plan.c
 tests_unit_test_desk_query_SOURCES = tests/unit/test_desk_query.c
 
@@ -68,6 +69,10 @@ EXTRA_tests_unit_test_desk_live_DEPENDENCIES = plugins/sqlite.la
 tests_unit_test_desk_oracle_SOURCES = tests/unit/test_desk_oracle.c $(desk_kit)
 tests_unit_test_desk_oracle_LDADD = $(LDADD) $(SQLITE_LIBS)
 EXTRA_tests_unit_test_desk_oracle_DEPENDENCIES = plugins/sqlite.la
+
+tests_unit_test_desk_top_SOURCES = tests/unit/test_desk_top.c $(desk_kit)
+tests_unit_test_desk_top_LDADD = $(LDADD) $(SQLITE_LIBS)
+EXTRA_tests_unit_test_desk_top_DEPENDENCIES = plugins/sqlite.la
 
 # a plugin for test_desk; -rpath makes it a shared object though it is never installed
 check_LTLIBRARIES += tests/unit/desk_probe.la

@@ -105,6 +105,9 @@ static int sum_rest(const struct shape_input *in, struct shape_rows *out)
 		if (rc)
 			return rc;
 	}
+	group_seal(g, out->rest);
+	if (b)
+		group_seal(b, out->rest_before);
 	return 0;
 }
 

@@ -67,6 +67,8 @@ struct plan_piece {
 	uint32_t grain;         /* enum tally_grain, PLAN_EVENTS */
 };
 
+struct pick;
+
 struct plan {
 	const struct schema_rollup *rollup; /* NULL = raw events */
 	const char *table;                  /* that has its rows */
@@ -82,6 +84,11 @@ struct plan {
 	const struct tally_rollup *held; /* raw: one that holds all of it, but not over this range */
 	const char *held_why;
 	int name_dim; /* dimension that holds event:name, -1 = none */
+
+	/* the caller's, for the run */
+	const uint8_t *hash_key; /* of the store; NULL = not known */
+	unsigned nodes;          /* that wrote into the range; 0 = not known */
+	const struct pick *only; /* rows that the answer needs no more than; NULL = all */
 };
 
 struct plan_store {

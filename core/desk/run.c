@@ -24,19 +24,30 @@ bool run_out_of_time(struct run *r)
 	return true;
 }
 
-int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, void *arg)
+/* One that is asked again and again, for other rows of the piece, is noted once. */
+static struct run_statement *note(struct run *r, struct tally_str sql)
 {
-	struct run_statement *s = arena_zalloc(r->arena, sizeof *s);
-	uint64_t before = r->rows_read;
-	s->sql = out_text(&sql->text);
-	s->piece = r->plan->pieces[r->piece];
+	const struct plan_piece *piece = &r->plan->pieces[r->piece];
+	struct run_statement *s = r->last;
+	if (s && str_eq(s->sql, sql) && s->piece.from_us == piece->from_us)
+		return s;
+	s = arena_zalloc(r->arena, sizeof *s);
+	s->sql = sql;
+	s->piece = *piece;
 	if (r->last)
 		r->last->next = s;
 	else
 		r->statements = s;
 	r->last = s;
+	return s;
+}
+
+int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, void *arg)
+{
+	uint64_t before = r->rows_read;
+	struct run_statement *s = note(r, out_text(&sql->text));
 	int rc = store_read(r->reader, sql, fn, arg, r->err);
-	s->rows = r->rows_read - before;
+	s->rows += r->rows_read - before;
 	return rc > 0 ? -EINVAL : rc;
 }
 
@@ -85,6 +96,7 @@ int run_plan(struct run *r, const struct query *q, const struct plan *plan, stru
 	*r = (struct run){ .q = q, .plan = plan, .reader = reader, .arena = a, .err = err };
 	groups_open(&r->groups, q, &plan->needs, a);
 	int rc = plan->rollup ? run_rollup(r) : run_scan(r);
+	groups_seal(&r->groups);
 	/* a series, and a question without dimensions, get their rows whatever is in them */
 	if (rc == 0 && plan_needs_visits(&plan->needs) && q->ndims && q->form != QUERY_SERIES)
 		groups_drop_nothing(&r->groups);

@@ -14,6 +14,8 @@ struct run_statement {
 	struct run_statement *next;
 };
 
+struct pick;
+
 struct run {
 	const struct query *q;
 	const struct plan *plan;
@@ -26,7 +28,8 @@ struct run {
 	bool missed;  /* one that the filter may or may not mean: it is left out */
 	struct run_statement *statements, *last;
 	struct query_error *err;
-	size_t piece; /* of the statement under way */
+	size_t piece;            /* of the statement under way */
+	const struct pick *only; /* rollup: the rows to read; NULL = all */
 };
 
 /* Opens the groups of r and fills them. 0 or -errno with err. groups_close() is the caller's in both cases. */
@@ -38,6 +41,8 @@ must_check int run_plan(struct run *r, const struct query *q, const struct plan 
 #define RUN_STOP 1 /* err is set */
 
 must_check int run_rollup(struct run *r);
+/* The column of a field in the plan's rollup. */
+const char *run_rollup_column(const struct run *r, unsigned field);
 /* The piece under way, row by row: events, visits, whatever is needed of them. */
 must_check int run_scan(struct run *r);
 must_check int run_raw(struct run *r);    /* rows of tally_event */

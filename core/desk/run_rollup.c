@@ -7,7 +7,7 @@
  * Without sketches the statement groups by all but the needs; filters are made on the groups. */
 #include <errno.h>
 
-#include "desk/run.h"
+#include "desk/pick.h"
 
 struct rollup_scan {
 	struct run *run;
@@ -27,7 +27,7 @@ static const char *metric_column(const struct rollup_scan *s, size_t need, uint3
 	return s->rollup->table.columns[first + more].name;
 }
 
-static const char *field_column(const struct run *r, unsigned field)
+const char *run_rollup_column(const struct run *r, unsigned field)
 {
 	return dim_column(r->plan->rollup, r->plan->dim_of_field[field]);
 }
@@ -57,22 +57,53 @@ static void put_dims(struct rollup_scan *s, struct store_sql *sql)
 	if (s->by_name)
 		store_sql_column(sql, "", dim_column(s->rollup, (unsigned)s->run->plan->name_dim), "", TALLY_T_TEXT);
 	for (unsigned i = 0; i < s->run->q->nfields; i++)
-		store_sql_column(sql, "", field_column(s->run, i), "", TALLY_T_TEXT);
+		store_sql_column(sql, "", run_rollup_column(s->run, i), "", TALLY_T_TEXT);
 }
 
-static void put_where(struct rollup_scan *s, struct store_sql *sql, const struct plan_piece *p)
+/* Of the rows picked, those that one statement is about. */
+struct chunk {
+	const int64_t *starts; /* NULL = all of the piece */
+	size_t nstarts;
+	const uint8_t (*keys)[PICK_KEY];
+	size_t nkeys;
+};
+
+static void put_picked(struct store_sql *sql, const struct chunk *c)
 {
-	out_lit(&sql->text, " FROM ");
-	store_sql_table(sql, store_of(s->run->reader), s->run->plan->table);
-	out_lit(&sql->text, " WHERE `site` = ");
-	store_sql_text(sql, s->run->q->site);
-	out_lit(&sql->text, " AND `grain` = ");
-	store_sql_int(sql, p->grain);
+	for (size_t i = 0; i < c->nstarts; i++) {
+		out_lit(&sql->text, i ? ", " : " AND `bucket` IN (");
+		store_sql_int(sql, c->starts[i]);
+	}
+	for (size_t i = 0; i < c->nkeys; i++) {
+		out_lit(&sql->text, i ? ", " : ") AND `key` IN (");
+		store_sql_bytes(sql, c->keys[i], PICK_KEY);
+	}
+	out_lit(&sql->text, ")");
+}
+
+static void put_range(struct store_sql *sql, const struct plan_piece *p)
+{
 	out_lit(&sql->text, " AND `bucket` >= ");
 	store_sql_int(sql, p->from_us);
 	out_lit(&sql->text, " AND `bucket` < ");
 	store_sql_int(sql, p->to_us);
-	run_narrow(s->run, sql, field_column);
+}
+
+static void put_where(struct rollup_scan *s, struct store_sql *sql, const struct plan_piece *p, const struct chunk *c)
+{
+	struct run *r = s->run;
+	out_lit(&sql->text, " FROM ");
+	store_sql_table(sql, store_of(r->reader), r->plan->table);
+	out_lit(&sql->text, " WHERE `site` = ");
+	store_sql_text(sql, r->q->site);
+	out_lit(&sql->text, " AND `grain` = ");
+	store_sql_int(sql, p->grain);
+	if (c) {
+		put_picked(sql, c);
+		return;
+	}
+	put_range(sql, p);
+	run_narrow(r, sql, run_rollup_column);
 }
 
 /* The columns in front, by number: `GROUP BY 1, 2` is SQL that every store takes. */
@@ -82,7 +113,8 @@ static void put_grouping(struct store_sql *sql, size_t n)
 		text_printf(&sql->text, "%s%zu", i == 1 ? " GROUP BY " : ", ", i);
 }
 
-static void put_statement(struct rollup_scan *s, struct store_sql *sql, const struct plan_piece *p)
+static void put_statement(
+	struct rollup_scan *s, struct store_sql *sql, const struct plan_piece *p, const struct chunk *c)
 {
 	store_sql_open(sql, s->run->arena);
 	out_lit(&sql->text, "SELECT ");
@@ -90,7 +122,7 @@ static void put_statement(struct rollup_scan *s, struct store_sql *sql, const st
 	size_t front = sql->ncolumns;
 	for (size_t i = 0; i < s->run->plan->needs.n; i++)
 		put_need(s, sql, i);
-	put_where(s, sql, p);
+	put_where(s, sql, p, c);
 	if (!s->sketches)
 		put_grouping(sql, front);
 }
@@ -160,6 +192,55 @@ static int take_row(void *arg, const struct tally_cell *cells)
 	return rc == 0 ? 0 : rc == -E2BIG ? run_too_big(r) : refuse_sketch(r);
 }
 
+static int read_rows(struct rollup_scan *s, const struct plan_piece *p, const struct chunk *c)
+{
+	struct store_sql sql;
+	put_statement(s, &sql, p, c);
+	return run_statement(s->run, &sql, take_row, s);
+}
+
+/* ---- rows by their keys ---- */
+
+#define STARTS_AT_ONCE 128
+#define KEYS_AT_ONCE 256
+#define ROWS_AT_ONCE 4096
+
+static int read_picked(struct rollup_scan *s, const struct plan_piece *p)
+{
+	const struct pick *only = s->run->only;
+	int64_t starts[STARTS_AT_ONCE], at = p->from_us;
+	int rc = 0;
+	for (size_t n; rc == 0 && (n = pick_starts(s->run->q, p, &at, starts, STARTS_AT_ONCE));) {
+		size_t most = ROWS_AT_ONCE / n < KEYS_AT_ONCE ? ROWS_AT_ONCE / n : KEYS_AT_ONCE;
+		for (size_t k = 0; rc == 0 && k < only->n; k += most) {
+			size_t nkeys = only->n - k < most ? only->n - k : most;
+			struct chunk c = { starts, n, (const uint8_t(*)[PICK_KEY])only->keys + k, nkeys };
+			rc = read_rows(s, p, &c);
+		}
+	}
+	return rc;
+}
+
+/* Rows that the filter names, or that a top list needs; more lookups than rows save nothing. */
+static int pick(struct run *r)
+{
+	struct pick_pins pins;
+	struct pick *pk = arena_zalloc(r->arena, sizeof *pk);
+	r->only = r->plan->only;
+	if (r->only || !r->plan->hash_key)
+		return 0;
+	pick_pins(r->q, r->plan, &pins);
+	if (pins.npinned == r->plan->rollup->rollup->ndims && pins.npinned > 0) {
+		if (pick_named(r->plan, &pins, -1, r->arena, pk) &&
+			pick_buckets(r->q, r->plan) * pk->n <= PICK_ROWS_MAX)
+			r->only = pk;
+		return 0;
+	}
+	int rc = top_pick(r, pk);
+	r->only = rc > 0 ? pk : NULL;
+	return rc > 0 ? 0 : rc;
+}
+
 int run_rollup(struct run *r)
 {
 	struct rollup_scan s = { .run = r, .rollup = r->plan->rollup, .by_bucket = r->q->time_dim >= 0 };
@@ -167,15 +248,13 @@ int run_rollup(struct run *r)
 		s.sketches |= group_is_sketch(r->plan->needs.need[i].kind);
 		s.by_name |= r->plan->from_name[i];
 	}
-	int rc = 0;
+	int rc = pick(r);
 	for (r->piece = 0; rc == 0 && r->piece < r->plan->npieces; r->piece++) {
-		struct store_sql sql;
-		if (r->plan->pieces[r->piece].grain == PLAN_EVENTS) {
+		const struct plan_piece *p = &r->plan->pieces[r->piece];
+		if (p->grain == PLAN_EVENTS)
 			rc = run_scan(r);
-			continue;
-		}
-		put_statement(&s, &sql, &r->plan->pieces[r->piece]);
-		rc = run_statement(r, &sql, take_row, &s);
+		else
+			rc = r->only ? read_picked(&s, p) : read_rows(&s, p, NULL);
 	}
 	return rc;
 }

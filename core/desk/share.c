@@ -11,6 +11,7 @@ static int sum_all(struct groups *g, const struct group **out)
 		if (rc)
 			return rc;
 	}
+	group_seal(g, sum);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* What the store says of itself: from when its rows are whole (tally_meta), and what was last written for a site and
  * day (tally_revision). */
 #include <errno.h>
+#include <stdlib.h>
 #define XXH_STATIC_LINKING_ONLY /* the state on the stack */
 #include <xxhash.h>
 
@@ -12,6 +13,7 @@
 #define DAY_US (INT64_C(86400) * 1000000)
 #define HOUR_US (INT64_C(3600) * 1000000)
 #define VERSION_SEED 1
+#define NODES_MAX 64
 
 /* ---- horizons ---- */
 
@@ -55,6 +57,19 @@ static int read_nodes(struct store_reader *r, struct arena *a, struct remember *
 	return store_read(r, &sql, take_node, m, err);
 }
 
+/* 32 hex digits. Without it no row's key can be told, and none is asked for by it. */
+static bool read_hash_key(struct remember *m, uint8_t out[16])
+{
+	const struct remembered *row = remember_find(m, "hash_key");
+	if (!row || strlen(row->value) != 32 || strspn(row->value, "0123456789abcdef") != 32)
+		return false;
+	for (size_t i = 0; i < 16; i++) {
+		const char digits[] = { row->value[2 * i], row->value[2 * i + 1], 0 };
+		out[i] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	return true;
+}
+
 int store_state(struct store_reader *r, struct arena *a, struct store_state *out, struct query_error *err)
 {
 	struct remember m;
@@ -67,6 +82,7 @@ int store_state(struct store_reader *r, struct arena *a, struct store_state *out
 		return rc;
 	remember_resolve(&m, store_options(store_of(r))->schema, true, &out->meta);
 	out->raw_horizon_us = remember_horizon(&m, META_EVENTS, INT64_MIN);
+	out->hash_key_known = read_hash_key(&m, out->meta.hash_key);
 	return 0;
 }
 
@@ -75,8 +91,21 @@ int store_state(struct store_reader *r, struct arena *a, struct store_state *out
 struct versions {
 	XXH3_state_t *hash;
 	uint64_t revision;
-	int64_t nodes[2]; /* the first two met, 0 = none */
+	int64_t node[NODES_MAX]; /* those met */
+	unsigned nodes;          /* NODES_MAX + 1 = more */
 };
+
+static void meet_node(struct versions *v, int64_t node)
+{
+	unsigned i = 0;
+	while (i < v->nodes && i < NODES_MAX && v->node[i] != node)
+		i++;
+	if (i < v->nodes)
+		return;
+	if (i < NODES_MAX)
+		v->node[i] = node;
+	v->nodes = i + 1;
+}
 
 static int take_revision(void *arg, const struct tally_cell *cells)
 {
@@ -85,11 +114,7 @@ static int take_revision(void *arg, const struct tally_cell *cells)
 	for (int i = 0; i < 4; i++)
 		put_u64(bytes + 8 * i, cells[i].null ? 0 : (uint64_t)cells[i].v.i);
 	XXH3_64bits_update(v->hash, bytes, sizeof bytes);
-	int64_t node = cells[1].v.i;
-	if (v->nodes[0] == 0 || v->nodes[0] == node)
-		v->nodes[0] = node;
-	else
-		v->nodes[1] = node;
+	meet_node(v, cells[1].v.i);
 	if (!cells[2].null && (uint64_t)cells[2].v.i > v->revision)
 		v->revision = (uint64_t)cells[2].v.i;
 	return 0;
@@ -241,7 +266,7 @@ int store_version(struct store_reader *r, const struct query *q, struct store_ve
 	out->hash = XXH3_64bits_digest(v.hash);
 	out->hash += out->hash == 0;
 	out->revision = v.revision;
-	out->many_nodes = v.nodes[1] != 0;
+	out->nodes = v.nodes;
 	arena_free(&a);
 	return rc;
 }

@@ -186,6 +186,13 @@ void store_sql_text(struct store_sql *sql, struct tally_str value)
 	c->len = (uint32_t)value.len;
 }
 
+void store_sql_bytes(struct store_sql *sql, const void *bytes, size_t len)
+{
+	struct tally_cell *c = param(sql, TALLY_T_BLOB);
+	c->v.ptr = bytes;
+	c->len = (uint32_t)len;
+}
+
 void store_sql_column(struct store_sql *sql, const char *before, const char *name, const char *after, uint32_t type)
 {
 	MUST(sql->ncolumns < STORE_COLUMNS_MAX);

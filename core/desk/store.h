@@ -64,6 +64,7 @@ void store_sql_name(struct store_sql *sql, const char *name);
 void store_sql_table(struct store_sql *sql, const struct store *s, const char *name);
 void store_sql_int(struct store_sql *sql, int64_t value);
 void store_sql_text(struct store_sql *sql, struct tally_str value);
+void store_sql_bytes(struct store_sql *sql, const void *bytes, size_t len);
 /* One more result column: the text before and after its name, and its type. */
 void store_sql_column(struct store_sql *sql, const char *before, const char *name, const char *after, uint32_t type);
 
@@ -76,13 +77,14 @@ must_check int store_read(
 struct store_state {
 	struct meta meta; /* a rollup that is not in the store is whole from INT64_MAX */
 	int64_t raw_horizon_us;
+	bool hash_key_known; /* meta.hash_key is set */
 };
 must_check int store_state(struct store_reader *r, struct arena *a, struct store_state *out, struct query_error *err);
 
 struct store_version {
 	uint64_t hash;     /* never 0 */
 	uint64_t revision; /* highest lsn that touched the range */
-	bool many_nodes;   /* more than one wrote into the range */
+	unsigned nodes;    /* that wrote into the range */
 	int64_t lost;      /* events of the site that a line never got */
 };
 /* Of the site's data in the ranges of the query. */

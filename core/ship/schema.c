@@ -299,6 +299,19 @@ void schema_set_table(const struct schema *s, size_t rollup, const char *name)
 	r->table.name = name;
 }
 
+/* The rows of a bucket by their events: what a top list reads first, and nothing more of (desk/top.c). */
+static const char *rank_index(const struct tally_rollup *r)
+{
+	bool events = false, visitors = false;
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		events |= r->metrics[i].kind == TALLY_EVENTS;
+		visitors |= r->metrics[i].kind == TALLY_VISITORS;
+	}
+	if (r->ndims == 0 || !events)
+		return NULL;
+	return visitors ? "site, grain, bucket, events, visitors" : "site, grain, bucket, events";
+}
+
 static void make_rollup(struct arena *a, const struct tally_rollup *r, struct schema_rollup *out)
 {
 	uint32_t *first = arena_zalloc(a, (r->nmetrics + 1) * sizeof *first);
@@ -320,6 +333,7 @@ static void make_rollup(struct arena *a, const struct tally_rollup *r, struct sc
 	out->table = (struct tally_table){ .name = schema_rollup_table(a, r, 1),
 		.columns = m.columns,
 		.ncolumns = m.n,
+		.index = rank_index(r),
 		.help = "sums by site, grain, bucket and the rollup's dimensions" };
 }
 

@@ -33,6 +33,13 @@ must_check int hll_check(const void *buf, size_t len);
 /* 1 = the estimate is exact. */
 int hll_is_exact(const void *buf, size_t len);
 
+/* A union in the making, for many sketches into one: registers as in form 3, however few are used, so that adding to it is a
+ * step a register and nothing moves. Between begin and end the bytes are no sketch, and take HLL_ROOM. What begins must
+ * not be exact any more: a draft does not know hashes. */
+void hll_draft_begin(void *buf, size_t *len);                             /* of a sketch that hll_check() has passed */
+must_check int hll_draft_add(void *draft, const void *other, size_t len); /* as hll_merge(); other is checked whole */
+void hll_draft_end(void *buf, size_t *len);
+
 /* The hash that every node and release uses for a visitor: XXH3-64 with a fixed seed. */
 uint64_t hll_hash(const void *bytes, size_t len);
 

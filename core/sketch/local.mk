@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtallycore_la_SOURCES += \
 	core/sketch/heavy.c core/sketch/heavy.h \
-	core/sketch/hll.c core/sketch/hll.h \
+	core/sketch/hll.c core/sketch/hll_draft.c core/sketch/hll.h \
 	core/sketch/hll_bytes.h \
 	core/sketch/hll_read.c \
 	core/sketch/quantile.c core/sketch/quantile.h \

@@ -17,6 +17,7 @@
  * gone.c      rows taken out by their key; a line's new name
  * guard.c     the row that all writers look at; tables that are not needed any more
  * read.c      answers
+ * kept.c      their prepared statements
  * errors.c    what an error code means for the host */
 #ifndef SINKS_MARIADB_H
 #define SINKS_MARIADB_H
@@ -151,6 +152,8 @@ bool md_schema_is_current(struct md *s);
 int md_look(struct md *s, const char *table, MYSQL_RES **out);
 /* STOP unless the primary key is of exactly these columns ("a, b"), or any index begins with them. */
 int md_check_key(struct md *s, const char *table, const char *columns, bool primary);
+bool md_only_ranks(const struct tally_table *t);
+int md_has_index(struct md *s, const char *table, const char *columns, bool *there);
 /* OK also if it is missing. */
 int md_check_there(struct md *s, const struct tally_table *t, bool *missing);
 /* OK, or STOP if the table is not as it was made (any more). */
@@ -267,6 +270,27 @@ const char *md_remedy(unsigned code);
 int md_fail(struct md *s, const char *doing); /* of s->db */
 int md_fail_commit(struct md *s);
 int md_fail_code(struct md *s, const char *doing, unsigned code, const char *words);
+
+/* ---- kept.c: statements of a reader's connection ---- */
+
+#define MD_KEPT_MAX 24
+
+struct md_kept {
+	char *sql;      /* NULL = free */
+	MYSQL_STMT *st; /* NULL = to be prepared */
+	uint64_t used;
+};
+
+struct md_kept_list {
+	struct md_kept all[MD_KEPT_MAX];
+	uint64_t clock;
+};
+
+/* The one of this text, or in place of the one used longest ago a new one. NULL = not one to keep. */
+struct md_kept *md_kept_place(struct md_kept_list *list, const char *sql);
+void md_kept_let_go(struct md_kept *k);
+/* Before the connection is closed. */
+void md_kept_forget(struct md_kept_list *list);
 
 /* ---- read.c ---- */
 

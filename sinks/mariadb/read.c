@@ -31,6 +31,7 @@ struct md_reader {
 	bool begun;       /* a statement has been asked of the snapshot */
 	struct slot *slots;
 	size_t nslots;
+	struct md_kept_list kept;
 	char error[MD_WORDS];
 };
 
@@ -46,6 +47,7 @@ int md_reader_open(void *self, void **reader)
 
 static void disconnect(struct md_reader *r)
 {
+	md_kept_forget(&r->kept);
 	if (r->db)
 		mysql_close(r->db);
 	r->db = NULL;
@@ -168,7 +170,8 @@ static int set_limit(struct md_reader *r, int64_t timeout_us)
 	if (rc != 0)
 		return rc;
 	r->begun = true;
-	if (limit_us == r->limit_us)
+	/* a question has less time with each statement; to say so is a round trip, and a little more does no harm */
+	if (r->limit_us >= limit_us && r->limit_us - limit_us <= limit_us / 8)
 		return 0;
 	snprintf(sql, sizeof sql, "SET SESSION max_statement_time = %lld.%06lld", (long long)(limit_us / 1000000),
 		(long long)(limit_us % 1000000));
@@ -314,23 +317,63 @@ static int check_shape(struct md_reader *r, MYSQL_STMT *st, const struct tally_s
 	return -EINVAL;
 }
 
+/* ---- prepared statements ---- */
+
+static MYSQL_STMT *prepare(struct md_reader *r, const struct tally_statement *q, int *rc)
+{
+	MYSQL_STMT *st = mysql_stmt_init(r->db);
+	*rc = st ? 0 : failed(r, CR_OUT_OF_MEMORY, "out of memory");
+	if (st && mysql_stmt_prepare(st, q->sql, strlen(q->sql)) != 0)
+		*rc = failed_statement(r, st);
+	else if (st)
+		*rc = check_shape(r, st, q);
+	if (*rc == 0)
+		return st;
+	if (st)
+		mysql_stmt_close(st);
+	return NULL;
+}
+
+/* NULL with *rc < 0: it cannot be prepared; NULL with 0: it is not one to keep. */
+static struct md_kept *keep(struct md_reader *r, const struct tally_statement *q, int *rc)
+{
+	*rc = 0;
+	struct md_kept *k = md_kept_place(&r->kept, q->sql);
+	if (!k || k->st)
+		return k;
+	k->st = prepare(r, q, rc);
+	if (k->st)
+		return k;
+	md_kept_let_go(k);
+	return NULL;
+}
+
+static int run(struct md_reader *r, MYSQL_STMT *st, const struct tally_statement *q, tally_row_fn fn, void *arg)
+{
+	int rc = bind_params(r, st, q);
+	return rc == 0 ? fetch_rows(r, st, q, fn, arg) : rc;
+}
+
+/* A statement that did not go to its end is not used again: rows of it may still be under way. */
 int md_read(void *reader, const struct tally_statement *q, tally_row_fn fn, void *arg)
 {
 	struct md_reader *r = reader;
 	int rc = set_limit(r, q->timeout_us);
 	if (rc == 0)
 		rc = need_slots(r, q->ncolumns);
-	MYSQL_STMT *st = rc == 0 ? mysql_stmt_init(r->db) : NULL;
+	struct md_kept *k = rc == 0 ? keep(r, q, &rc) : NULL;
+	if (rc != 0)
+		return rc;
+	if (k) {
+		rc = run(r, k->st, q, fn, arg);
+		if (rc != 0 || mysql_stmt_free_result(k->st) != 0)
+			md_kept_let_go(k);
+		return rc;
+	}
+	MYSQL_STMT *st = prepare(r, q, &rc);
 	if (!st)
-		return rc ? rc : failed(r, CR_OUT_OF_MEMORY, "out of memory");
-	if (mysql_stmt_prepare(st, q->sql, strlen(q->sql)) != 0)
-		rc = failed_statement(r, st);
-	if (rc == 0)
-		rc = check_shape(r, st, q);
-	if (rc == 0)
-		rc = bind_params(r, st, q);
-	if (rc == 0)
-		rc = fetch_rows(r, st, q, fn, arg);
+		return rc;
+	rc = run(r, st, q, fn, arg);
 	mysql_stmt_close(st);
 	return rc;
 }

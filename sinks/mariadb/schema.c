@@ -108,12 +108,41 @@ static int make_own(struct md *s, size_t i)
 	return run_ddl(s, &sql);
 }
 
+/* A table of an earlier release has it not yet. Making it may take minutes, but holds up nobody else; where it cannot be
+ * made (another node is at it, we have no right to) the table does without. */
+static int add_ranks(struct md *s, const struct tally_table *t)
+{
+	struct md_text sql = { 0 };
+	bool there;
+	int rc = md_has_index(s, t->name, t->index, &there);
+	if (rc != TALLY_SINK_OK || there)
+		return rc;
+	md_add(&sql, "CREATE INDEX IF NOT EXISTS `tally_index` ON ");
+	md_add_name(&sql, s->host->prefix(s->in), t->name);
+	md_add(&sql, " (%s) ALGORITHM = INPLACE LOCK = NONE", t->index);
+	s->made_tables = true; /* to whoever looks, it is another table then */
+	rc = md_exec(s, "preparing to make an index", "SET SESSION lock_wait_timeout = 2");
+	if (rc == TALLY_SINK_OK && sql.failed)
+		rc = s->host->fail(s->in, TALLY_SINK_RECONNECT, CR_OUT_OF_MEMORY, "out of memory");
+	if (rc == TALLY_SINK_OK && mysql_real_query(s->db, sql.ptr, sql.len) != 0) {
+		if (md_class(mysql_errno(s->db)) == TALLY_SINK_RECONNECT)
+			rc = md_fail(s, "making an index");
+		else
+			s->host->log(s->in, TALLY_LOG_WARN, "top lists of %s%s are slow: it has no index on (%s): %s",
+				s->host->prefix(s->in), t->name, t->index, mysql_error(s->db));
+	}
+	md_text_free(&sql);
+	return rc == TALLY_SINK_OK ? md_exec(s, "having made an index", "SET SESSION lock_wait_timeout = 5") : rc;
+}
+
 static int ready_table(struct md *s, const struct tally_table *t)
 {
 	bool missing;
 	int rc = add_later(s, t);
 	if (rc == TALLY_SINK_OK)
 		rc = md_check_there(s, t, &missing);
+	if (rc == TALLY_SINK_OK && !missing && md_only_ranks(t))
+		return add_ranks(s, t);
 	if (rc != TALLY_SINK_OK || !missing)
 		return rc;
 	rc = make_table(s, t);

@@ -169,10 +169,14 @@ static char *create_sql(const struct sq *s, const struct tally_table *t)
 	sqlite3_str_appendall(out, "PRIMARY KEY (");
 	append_columns(out, t, true);
 	sqlite3_str_appendall(out, ")) STRICT, WITHOUT ROWID;");
-	if (t->index)
-		sqlite3_str_appendf(out, "CREATE INDEX IF NOT EXISTS \"%w%w_index\" ON \"%w%w\" (%s);", prefix, t->name,
-			prefix, t->name, t->index);
 	return sqlite3_str_finish(out);
+}
+
+static char *index_sql(const struct sq *s, const struct tally_table *t)
+{
+	const char *prefix = s->host->prefix(s->in);
+	return sqlite3_mprintf("CREATE INDEX IF NOT EXISTS \"%w%w_index\" ON \"%w%w\" (%s)", prefix, t->name, prefix,
+		t->name, t->index);
 }
 
 static int create_own(struct sq *s)
@@ -218,6 +222,22 @@ static int add_later(struct sq *s, const struct tally_table *t)
 		sqlite3_str_appendf(out, "ALTER TABLE \"%w%w\" ADD COLUMN ", s->host->prefix(s->in), t->name);
 		append_column(s, out, t, i);
 		char *sql = sqlite3_str_finish(out);
+		rc = sq_exec(s, sql);
+		sqlite3_free(sql);
+	}
+	return rc;
+}
+
+/* Of tables that are as they were made; one of an earlier release may lack its index. */
+static int create_indexes(struct sq *s)
+{
+	const struct tally_table *const *tables;
+	size_t n = s->host->tables(s->in, &tables);
+	int rc = TALLY_SINK_OK;
+	for (size_t i = 0; i < n && rc == TALLY_SINK_OK; i++) {
+		if (!tables[i]->index)
+			continue;
+		char *sql = index_sql(s, tables[i]);
 		rc = sq_exec(s, sql);
 		sqlite3_free(sql);
 	}
@@ -292,6 +312,8 @@ int sq_schema(struct sq *s)
 		rc = sq_exec(s, "COMMIT");
 	if (rc == TALLY_SINK_OK)
 		rc = check_all(s);
+	if (rc == TALLY_SINK_OK)
+		rc = create_indexes(s);
 	return rc == TALLY_SINK_OK ? prepare_all(s) : rc;
 }
 

@@ -34,6 +34,7 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_a_missing_column_stops_with_words),
 	cmocka_unit_test(test_a_table_of_before_gets_what_came_later),
 	cmocka_unit_test(test_a_later_column_that_has_gone_stops),
+	cmocka_unit_test(test_a_rollup_of_before_gets_its_order),
 	cmocka_unit_test(test_a_reader_sees_one_moment),
 	cmocka_unit_test(test_parameters_and_columns_of_every_type),
 	cmocka_unit_test(test_long_values_are_read_whole),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Columns that came with a later version: added to a table as it was made before, with what nodes of before leave out;
+/* Columns and an index that came with a later version: added to a table as it was made before, with what nodes of before leave out;
  * missed once they were there. */
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +68,32 @@ void test_a_table_of_before_gets_what_came_later(void **state)
 	s = shop_open(NODE_A, "main", ""); /* made by this version: such a node writes there too */
 	old_row(3);
 	assert_string_equal(shop_text(s, "SELECT `channel` FROM `tally_visit` WHERE `lsn` = 3"), "");
+	shop_close(s);
+}
+
+/* A rollup's rows in the order of their events: the index came later, and is only for speed. */
+void test_a_rollup_of_before_gets_its_order(void **state)
+{
+	bool sqlite = strcmp(place.module, "sqlite") == 0;
+	const char *count =
+		sqlite ? "SELECT COUNT(*) FROM `sqlite_master` WHERE `name` = 'tally_rollup_items_index'"
+		       : "SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND "
+			 "TABLE_NAME = 'tally_rollup_items' AND INDEX_NAME = 'tally_index'";
+	(void)state;
+	place.wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	shop_must_write(s, &s->schema->rollups[0].table,
+		shop_rollup_row(s, &(struct amounts){ .site = "s", .name = "view", .item = "x", .events = 3 }), 1);
+	assert_int_equal(shop_number(s, count), 1);
+	shop_close(s);
+	place.sql(sqlite ? "DROP INDEX tally_rollup_items_index"
+			 : "ALTER TABLE tally_rollup_items DROP INDEX tally_index");
+	s = shop_open(NODE_A, "main", "");
+	assert_int_equal(shop_number(s, count), 1);
+	shop_must_write(s, &s->schema->rollups[0].table,
+		shop_rollup_row(s, &(struct amounts){ .site = "s", .name = "view", .item = "x", .events = 4 }), 1);
+	assert_int_equal(shop_number(s, "SELECT SUM(`events`) FROM `tally_rollup_items`"), 7);
+	assert_int_equal(shop_position(s), TALLY_SINK_OK);
 	shop_close(s);
 }
 

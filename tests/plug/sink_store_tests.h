@@ -38,6 +38,7 @@ void test_events_are_trimmed_by_time(void **state);
 void test_a_missing_column_stops_with_words(void **state);
 void test_a_table_of_before_gets_what_came_later(void **state);
 void test_a_later_column_that_has_gone_stops(void **state);
+void test_a_rollup_of_before_gets_its_order(void **state);
 void test_a_reader_sees_one_moment(void **state);
 void test_parameters_and_columns_of_every_type(void **state);
 void test_long_values_are_read_whole(void **state);

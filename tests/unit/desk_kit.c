@@ -71,6 +71,7 @@ static void open_node(struct kit *k, int i, const char *uuid)
 		fail_msg("%s", why);
 	assert_int_equal(k->sink->position(k->node[i]->self, &k->at[i]), TALLY_SINK_OK);
 	assert_int_equal(meta_complete(k->node[i], k->at[i], forever, KIT_NOW, &k->arena, &meta), TALLY_SINK_OK);
+	memcpy(k->hash_key, meta->hash_key, sizeof k->hash_key);
 }
 
 struct kit *kit_open(void)
@@ -315,11 +316,10 @@ static int by_key(const void *a, const void *b)
 
 static struct tally_cell *make_row(struct kit *k, const struct schema_rollup *sr, uint32_t grain, const struct cell *c)
 {
-	static const uint8_t hash_key[16] = { 1 };
 	const struct tally_rollup *r = sr->rollup;
 	struct tally_cell *row = arena_zalloc(&k->arena, sr->table.ncolumns * sizeof *row);
 	uint8_t *key = arena_alloc(&k->arena, 16);
-	schema_rollup_key(hash_key, c->dims, r->ndims, key);
+	schema_rollup_key(k->hash_key, c->dims, r->ndims, key);
 	row[RLC_SITE] = (struct tally_cell){ .v.ptr = c->site.ptr, .len = (uint32_t)c->site.len };
 	row[RLC_GRAIN] = number(grain);
 	row[RLC_BUCKET] = number(c->bucket);

@@ -38,6 +38,7 @@ struct kit {
 	struct store *store;
 	char dir[64];
 	uint64_t lsn;
+	uint8_t hash_key[16]; /* of the store */
 };
 
 /* The rollups of the kit: total (events visitors sum:value min:value max:value), pages (by name and page: events,

@@ -241,6 +241,33 @@ static void merging_commutes_associates_and_repeats(void **state)
 		}
 }
 
+/* A draft that any sketches were added to ends as the bytes that merging them one by one gives. */
+static void a_draft_ends_as_the_merge(void **state)
+{
+	static const unsigned counts[] = { 1, 3, 400, 500, 501, 700, 3000, 4500, 6000, 20000 };
+	(void)state;
+	seed = 77;
+	for (unsigned first = 4; first < 10; first++)
+		for (unsigned more = 0; more < 40; more++) {
+			struct sketch plain = { .len = 0 }, draft = { .len = 0 };
+			for (unsigned i = 0; i < counts[first]; i++)
+				add(&plain, next_hash());
+			draft = plain;
+			hll_draft_begin(draft.b, &draft.len);
+			assert_int_equal(draft.len, HLL_ROOM);
+			for (unsigned k = 0; k < 1 + more % 4; k++) {
+				struct sketch other = { .len = 0 };
+				for (unsigned i = 0; i < counts[(more + k) % 10]; i++)
+					add(&other, next_hash());
+				merge(&plain, &other);
+				assert_int_equal(hll_draft_add(draft.b, other.b, other.len), 0);
+			}
+			assert_int_equal(hll_draft_add(draft.b, "\2", 1), -EBADMSG);
+			hll_draft_end(draft.b, &draft.len);
+			assert_same(&draft, &plain);
+		}
+}
+
 static void a_small_buffer_is_refused_and_left_alone(void **state)
 {
 	(void)state;
@@ -429,6 +456,7 @@ int main(void)
 		cmocka_unit_test(rare_hashes_have_their_rank),
 		cmocka_unit_test(any_tree_of_merges_gives_the_same_bytes),
 		cmocka_unit_test(merging_commutes_associates_and_repeats),
+		cmocka_unit_test(a_draft_ends_as_the_merge),
 		cmocka_unit_test(a_small_buffer_is_refused_and_left_alone),
 		cmocka_unit_test(malformed_bytes_are_refused),
 		cmocka_unit_test(up_to_500_is_exact),
