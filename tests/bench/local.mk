@@ -31,3 +31,14 @@ tests_bench_bench_enrich_SOURCES = tests/bench/bench_enrich.c
 
 EXTRA_PROGRAMS += tests/bench/bench_keys
 tests_bench_bench_keys_SOURCES = tests/bench/bench_keys.c
+
+# `make bench-queries`: ten million events in a MariaDB of its own, kept in TALLY_BENCH_DIR; see queries.py.
+EXTRA_DIST += tests/bench/queries.py
+EXTRA_PROGRAMS += tests/bench/heavy_events tests/bench/ask
+tests_bench_heavy_events_SOURCES = tests/bench/heavy_events.c
+tests_bench_heavy_events_LDADD = -lm
+tests_bench_ask_SOURCES = tests/bench/ask.c
+tests_bench_ask_LDADD =
+.PHONY: bench-queries
+bench-queries: all tests/bench/heavy_events$(EXEEXT) tests/bench/ask$(EXEEXT)
+	abs_top_builddir=$(abs_top_builddir) abs_top_srcdir=$(abs_top_srcdir) python3 $(srcdir)/tests/bench/queries.py
