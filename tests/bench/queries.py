@@ -123,13 +123,14 @@ class Tallyd(Server):
 
     def ask(self, question):
         """The answer and seconds, over one connection that is kept."""
-        if not self.connection:
+        if not self.connection or time.monotonic() - self.used > 10:  # the server closes what lies idle
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         began = time.monotonic()
         self.connection.request("POST", "/v1/query", question)
         r = self.connection.getresponse()
         text = r.read()
-        took = time.monotonic() - began
+        self.used = time.monotonic()
+        took = self.used - began
         check(r.status == 200, "%s: %d %s" % (question, r.status, text[:300]))
         return text, took
 
