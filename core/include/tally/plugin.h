@@ -401,7 +401,7 @@ struct tally_host {
 	uint64_t (*store_moment)(const struct tally_instance *in);
 };
 #define TALLY_HOST_HEAVY 1   /* for #ifdef: this header has the two above */
-#define TALLY_HOST_MOMENT 1 /* for #ifdef: this header has store_moment() */
+#define TALLY_HOST_MOMENT 1  /* for #ifdef: this header has store_moment() */
 #define TALLY_HOST_NUMBERS 1 /* for #ifdef: this header has sketch_add_numbers() */
 
 /* Whether this host has a function of the table: TALLY_HAS(host, count). Those of the release a plugin was first built
