@@ -6,6 +6,7 @@
 #include "keep/rebuild_inner.h"
 
 #define MARGIN_US (INT64_C(3600) * 1000000) /* raw events that retention may delete while they are read */
+#define DAY_US (INT64_C(86400) * 1000000)
 
 /* ---- nodes ---- */
 
@@ -157,6 +158,18 @@ static const char *when(struct rebuild *rb, int64_t t)
 	return text;
 }
 
+/* The day and month in which the old rows begin to be whole stand in neither place if `to` cuts them as well: no old row of
+ * them is taken over, and none is made of the part before `to`. So all is made anew up to an end of a month, of whatever
+ * zone, behind which old rows are whole. */
+static int64_t behind_cut(int64_t whole_us, int64_t from, int64_t to)
+{
+	if (whole_us <= from || to == INT64_MAX)
+		return to;
+	int64_t month = zone_floor(zone_utc(), ZONE_MONTH, whole_us + DAY_US);
+	int64_t end = zone_next(zone_utc(), ZONE_MONTH, month) + DAY_US;
+	return to > end ? to : end;
+}
+
 /* Days of a site whose zone was changed are whole from there on only; what is made anew begins at `from`. Sites whose zones
  * were changed before the last rebuild and since are not told apart: from `from` on all of them are whole. */
 static int choose_zones(struct rebuild *rb, int64_t from, int64_t to)
@@ -178,6 +191,7 @@ static int choose_zones(struct rebuild *rb, int64_t from, int64_t to)
 				"days of site %.64s are whole from %s on only, since its zone was changed: with --to before "
 				"that there would be a gap; leave --to out",
 				z->site, when(rb, whole));
+		rb->to_us = behind_cut(whole, from, rb->to_us);
 	}
 	rb->zoned = changed ? (struct meta_zoned){ rb->meta.last_zone, from } : old;
 	if (from < rb->zoned.from_us)
@@ -215,7 +229,7 @@ static int choose_range(struct rebuild *rb)
 			"the rollup is whole from %s on only: with --to before that there would be a gap; leave --to out",
 			old == INT64_MAX ? "now" : when(rb, old));
 	rb->from_us = from;
-	rb->to_us = to;
+	rb->to_us = behind_cut(old, from, to);
 	rb->copies = to != INT64_MAX || from > old;
 	rb->new_horizon_us = from < old ? from : old;
 	int rc = choose_zones(rb, from, to);

@@ -28,6 +28,7 @@ dist_check_SCRIPTS += \
 	tests/e2e/plugins.py \
 	tests/e2e/query_mariadb.py \
 	tests/e2e/query_sqlite.py \
+	tests/e2e/rebuild_part.py \
 	tests/e2e/renamed.py \
 	tests/e2e/retention.py \
 	tests/e2e/rollups_mariadb.py \
