@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nanoseconds per operation of the sketches: `make bench`. */
+/* Nanoseconds per operation of the sketches: `make bench-parts`. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -20,10 +20,10 @@ tests_bench_bench_spool_SOURCES = tests/bench/bench_spool.c
 EXTRA_PROGRAMS += tests/bench/bench_plug
 tests_bench_bench_plug_SOURCES = tests/bench/bench_plug.c
 
-# `make bench`: what the pure parts cost, in nanoseconds. Those that need a folder, a store or a plugin are run by hand.
+# `make bench-parts`: what the pure parts cost, in nanoseconds. Those that need a folder, a store or a plugin are run by hand.
 BENCHES = tests/bench/bench_sketch tests/bench/bench_zone tests/bench/bench_event
-.PHONY: bench
-bench: $(addsuffix $(EXEEXT),$(BENCHES))
+.PHONY: bench-parts
+bench-parts: $(addsuffix $(EXEEXT),$(BENCHES))
 	@for b in $(BENCHES); do echo "$$b"; $$b || exit 1; done
 
 EXTRA_PROGRAMS += tests/bench/bench_enrich
@@ -42,3 +42,5 @@ tests_bench_ask_LDADD =
 .PHONY: bench-queries
 bench-queries: all tests/bench/heavy_events$(EXEEXT) tests/bench/ask$(EXEEXT)
 	abs_top_builddir=$(abs_top_builddir) abs_top_srcdir=$(abs_top_srcdir) python3 $(srcdir)/tests/bench/queries.py
+
+include tests/bench/compare/local.mk

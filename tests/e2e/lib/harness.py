@@ -136,8 +136,8 @@ class Scene:
 
     # ---- servers
 
-    def mariadb(self, name="mariadb"):
-        return MariaDB(self, name)
+    def mariadb(self, name="mariadb", options=()):
+        return MariaDB(self, name, options)
 
     def redis(self, name="redis", options=()):
         return Redis(self, name, options)
@@ -147,8 +147,8 @@ class Scene:
 
 
 class MariaDB:
-    def __init__(self, scene, name):
-        self.scene, self.name = scene, name
+    def __init__(self, scene, name, options=()):
+        self.scene, self.name, self.options = scene, name, list(options)
         self.data, self.socket = scene.path(name), scene.path(name + ".sock")
         self.port = free_port()
         self.install()
@@ -169,8 +169,8 @@ class MariaDB:
             ["mariadbd", "--no-defaults", "--user=root", "--datadir=" + self.data, "--tmpdir=" + self.data + ".tmp",
              "--socket=" + self.socket,
              "--port=%d" % self.port, "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=1",
-             "--innodb-buffer-pool-size=64M", "--skip-name-resolve", "--pid-file=" + self.scene.path(self.name + ".pid")],
-            self.name)
+             "--innodb-buffer-pool-size=64M", "--skip-name-resolve", "--pid-file=" + self.scene.path(self.name + ".pid")]
+            + self.options, self.name)
         wait_for("MariaDB", self.answers, 60)
 
     def answers(self):
