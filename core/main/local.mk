@@ -13,7 +13,8 @@ core_main_tallyd_LDADD = libtallycore.la
 bin_PROGRAMS += core/main/tally
 core_main_tally_SOURCES = \
 	core/main/client/adopt.c core/main/client/adopt.h core/main/client/adopt_copy.c core/main/client/adopt_journal.c core/main/client/ask.c \
-	core/main/client/call.c core/main/client/client.h core/main/client/print.c core/main/client/rebuild.c core/main/client/spool.c \
+	core/main/client/bench.c core/main/client/bench.h core/main/client/bench_daemon.c core/main/client/bench_disk.c \
+	core/main/client/bench_load.c core/main/client/call.c core/main/client/client.h core/main/client/print.c core/main/client/rebuild.c core/main/client/spool.c \
 	core/main/client/spool_check.c core/main/client/spool_cmd.h core/main/client/spool_dump.c core/main/node.c core/main/node.h \
 	core/main/client/records.c core/main/client/records.h core/main/client/send.c core/main/client/send.h core/main/client/send_post.c \
 	core/main/client/send_read.c core/main/client/store.c \

@@ -10,6 +10,7 @@ EXTRA_DIST += tests/e2e/lib/attribution.py tests/e2e/lib/harness.py tests/e2e/li
 	tests/e2e/visits.py tests/e2e/rollups.py tests/e2e/zone_change.py
 
 dist_check_SCRIPTS += \
+	tests/e2e/bench.py \
 	tests/e2e/cache.py \
 	tests/e2e/docs_query.py \
 	tests/e2e/enrich.py \

@@ -64,7 +64,7 @@ def asking(d):
     equal([r["dimensions"] + r["metrics"] for r in top["results"]], [["3900821", 2], ["44600062", 1]], "top")
     p = subprocess.run([program("tally"), "-s", "/nonexistent", "status"], capture_output=True)
     equal(p.returncode, 3, "exit where there is no daemon")
-    equal(subprocess.run([program("tally"), "-s", d.admin, "bench"], capture_output=True).returncode, 2, "exit of what is not there yet")
+    equal(subprocess.run([program("tally"), "-s", d.admin, "explain"], capture_output=True).returncode, 2, "exit of what is not there yet")
     d.tally("query", '{"site_id":"x","metrics":["nonsense"],"date_range":"all"}', ok=(1,))
     print("query, top, CSV, exit codes")
 

@@ -64,6 +64,7 @@ int cmd_verify(struct client *c);
 int cmd_rebuild(struct client *c);
 int cmd_backup(struct client *c);
 int cmd_restore(struct client *c);
+int cmd_bench(struct client *c);
 
 /* Takes `--name value` or `--name=value` at argv[*i]; NULL = it is another one. Exits with usage if the value is missing. */
 const char *option_value(struct client *c, int *i, const char *name);

@@ -37,9 +37,11 @@ static const struct command {
 	{ "backup", cmd_backup, NULL, false, "copy a SQLite store to a new file: tally backup FILE [--line NAME]" },
 	{ "restore", cmd_restore, NULL, false,
 		"put a copy in the store's place: tally restore FILE [--line NAME], or [--into DATABASE] with no daemon on it" },
+	{ "bench", cmd_bench, NULL, false,
+		"what the disk and tally can do here: tally bench [--dir DATA_DIR] [--seconds N]; starts a tallyd of its own" },
 };
 
-static const char *const not_yet[] = { "tail", "explain", "drain", "key", "bench" };
+static const char *const not_yet[] = { "tail", "explain", "drain", "key" };
 
 static void usage(FILE *f)
 {
