@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += docs/plugin-guide.md docs/plugins.md docs/query.md docs/healing.md
-EXTRA_DIST += docs/architecture.md docs/decisions docs/performance.md
+EXTRA_DIST += docs/architecture.md docs/decisions
 
 EXTRA_DIST += docs/schema.md
 noinst_PROGRAMS += docs/print_schema
