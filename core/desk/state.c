@@ -13,7 +13,6 @@
 #define DAY_US (INT64_C(86400) * 1000000)
 #define HOUR_US (INT64_C(3600) * 1000000)
 #define VERSION_SEED 1
-#define NODES_MAX 64
 
 /* ---- horizons ---- */
 
@@ -91,18 +90,18 @@ int store_state(struct store_reader *r, struct arena *a, struct store_state *out
 struct versions {
 	XXH3_state_t *hash;
 	uint64_t revision;
-	int64_t node[NODES_MAX]; /* those met */
-	unsigned nodes;          /* NODES_MAX + 1 = more */
+	int64_t node[STORE_NODES_MAX]; /* those met */
+	unsigned nodes;                /* STORE_NODES_MAX + 1 = that many or more */
 };
 
 static void meet_node(struct versions *v, int64_t node)
 {
 	unsigned i = 0;
-	while (i < v->nodes && i < NODES_MAX && v->node[i] != node)
+	while (i < v->nodes && i < STORE_NODES_MAX && v->node[i] != node)
 		i++;
 	if (i < v->nodes)
 		return;
-	if (i < NODES_MAX)
+	if (i < STORE_NODES_MAX)
 		v->node[i] = node;
 	v->nodes = i + 1;
 }

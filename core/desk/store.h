@@ -81,10 +81,12 @@ struct store_state {
 };
 must_check int store_state(struct store_reader *r, struct arena *a, struct store_state *out, struct query_error *err);
 
+#define STORE_NODES_MAX 64
+
 struct store_version {
 	uint64_t hash;     /* never 0 */
 	uint64_t revision; /* highest lsn that touched the range */
-	unsigned nodes;    /* that wrote into the range */
+	unsigned nodes;    /* that wrote into the range; above STORE_NODES_MAX: so many or more */
 	int64_t lost;      /* events of the site that a line never got */
 };
 /* Of the site's data in the ranges of the query. */

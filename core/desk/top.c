@@ -12,7 +12,10 @@
  * in the answer. Where floors are too high to tell, more is read of each bucket, and in the end everything.
  *
  * Estimates err: 0.81 % (standard error). Bounds of visitors are drawn wider by SLACK, seven of those: that a row is
- * missed for it happens once in 10^11 rows at the edge of the page. */
+ * missed for it happens once in 10^11 rows at the edge of the page.
+ *
+ * Folded rows ("(other)") that the filter may or may not mean are in no list: they take no place on the page. Which there
+ * may be is told by keys alone, as long as the dimension that is listed is the rollup's last. */
 #include <stdlib.h>
 
 #include "desk/pick.h"
@@ -20,6 +23,7 @@
 #define WANTED_MAX 1000 /* limit and offset */
 #define BUCKETS_MAX 400
 #define CANDIDATES_MAX PICK_KEYS_MAX
+#define SEEN_MAX 100000 /* keys: with so many there is no saving */
 #define ROUNDS 3
 #define SLACK 0.06
 
@@ -62,7 +66,8 @@ static int find_metric(const struct tally_rollup *r, uint32_t kind)
 	return -1;
 }
 
-/* The rows are those of one dimension, all others being pinned to one value: then a key is a row. -1 = they are not. */
+/* The rows are those of the last dimension, all others being pinned to one value: then a key is a row. -1 = they are not.
+ * Behind one that is not the last, rows of any of its values may be folded. */
 static int loose_dim(const struct top *t)
 {
 	const struct query *q = t->run->q;
@@ -77,7 +82,7 @@ static int loose_dim(const struct top *t)
 			return -1;
 		loose = (int)i;
 	}
-	return loose;
+	return loose == (int)t->rollup->rollup->ndims - 1 ? loose : -1;
 }
 
 static bool is_top_list(struct top *t)
@@ -169,13 +174,16 @@ static void put_list(struct top *t, const struct list *l, struct store_sql *sql)
 	store_sql_int(sql, r->plan->pieces[l->piece].grain);
 	out_lit(&sql->text, " AND `bucket` = ");
 	store_sql_int(sql, l->start_us);
-	run_narrow(r, sql, run_rollup_column);
+	for (uint32_t i = 0; i < t->rollup->rollup->ndims; i++)
+		if (t->pins.of_dim[i])
+			MUST(run_narrow_by(sql, t->pins.of_dim[i], run_rollup_column(r, t->pins.of_dim[i]->field)));
 	out_lit(&sql->text, " ORDER BY ");
 	store_sql_name(sql, column(t, TALLY_EVENTS, 0));
 	out_lit(&sql->text, " DESC LIMIT ");
 	store_sql_int(sql, (int64_t)t->depth);
 }
 
+/* 1 = they hold too many keys. */
 static int read_lists(struct top *t)
 {
 	table_free(&t->index);
@@ -190,8 +198,8 @@ static int read_lists(struct top *t)
 		t->run->piece = t->list->piece;
 		put_list(t, t->list, &sql);
 		int rc = run_statement(t->run, &sql, take_row, t);
-		if (rc)
-			return rc;
+		if (rc || t->nseen > SEEN_MAX)
+			return rc ? rc : 1;
 		if (t->list->read < t->depth) /* all of it */
 			t->list->floor = 0;
 		t->floors += (double)t->nodes * t->list->floor;
@@ -255,7 +263,7 @@ static int pick_rows(struct top *t, int loose, struct pick *out)
 	for (int round = 0; round < ROUNDS; round++, t->depth *= 4) {
 		int rc = read_lists(t);
 		if (rc)
-			return rc;
+			return rc < 0 ? rc : 0;
 		if (!pick_named(t->run->plan, &t->pins, loose, t->run->arena, out))
 			return 0;
 		if (choose(t, out))

@@ -180,11 +180,65 @@ static void rows_that_the_filter_names(void **state)
 	kit_close(k);
 }
 
+/* Rows that are folded in a dimension that the filter pins take no place on the page, and that they are there is said. */
+static void folded_rows_take_no_place(void **state)
+{
+	static const struct {
+		const char *dimension, *filter;
+	} rows[] = { { "event:name", "[\"is\",\"event:page\",[\"/x\"]]" },
+		{ "event:page", "[\"is\",\"event:name\",[\"m1\"]]" } };
+	enum { NAMES = 12, MOST = 2000 };
+	static struct kit_event some[MOST];
+	char names[NAMES][8], pages[NAMES][8];
+	size_t n = 0;
+	(void)state;
+	for (unsigned i = 0; i < NAMES; i++) {
+		sprintf(names[i], "m%u", i);
+		sprintf(pages[i], "/%u", i);
+		for (unsigned k = 0; k < 40; k++) /* of many names the pages are folded, and all of some */
+			some[n++] = (struct kit_event){ .name = k % 2 ? names[i] : "(other)", .page = "(other)" };
+		for (unsigned k = 0; k <= i; k++)
+			some[n++] = (struct kit_event){ .name = names[i], .page = "/x" };
+		for (unsigned k = 0; k <= i / 2; k++)
+			some[n++] = (struct kit_event){ .name = "m1", .page = pages[i] };
+	}
+	assert_true(n <= MOST);
+	for (size_t i = 0; i < n; i++)
+		some[i].time_us = FIRST + (int64_t)i * 1000000;
+	struct kit *k = kit_open();
+	kit_fill(k, some, n);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char *results[2], exactness[2][256];
+		for (int all = 0; all < 2; all++) {
+			char body[1024];
+			sprintf(body,
+				"{\"site_id\":\"shop.example\",\"metrics\":[\"events\"],\"dimensions\":[\"%s\"],\"date_range\":"
+				"[\"2026-01-10\",\"2026-01-10\"],\"order_by\":[[\"events\",\"desc\"]],\"filters\":[%s],"
+				"\"pagination\":{\"limit\":4,\"offset\":0}%s}",
+				rows[i].dimension, rows[i].filter, all ? ",\"include\":{\"total_rows\":true}" : "");
+			json_t *root = kit_ask(k, 200, body);
+			assert_string_equal(kit_text_at(root, "meta.source"), "rollup:pages");
+			snprintf(exactness[all], sizeof exactness[all], "%s",
+				kit_text_at(root, "meta.exactness.events.kind"));
+			results[all] = json_dumps(kit_at(root, "results"), JSON_COMPACT);
+			assert_int_equal(json_array_size(kit_at(root, "results")), 4);
+			json_decref(root);
+		}
+		assert_string_equal(results[0], results[1]);
+		assert_string_equal(exactness[0], "at_least");
+		assert_string_equal(exactness[1], "at_least");
+		free(results[0]);
+		free(results[1]);
+	}
+	kit_close(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranked_or_read_in_full_it_is_the_same),
 		cmocka_unit_test(rows_that_the_filter_names),
+		cmocka_unit_test(folded_rows_take_no_place),
 	};
 	return RUN_TESTS("desk top lists", tests);
 }
