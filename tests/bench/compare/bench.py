@@ -64,6 +64,7 @@ def main():
             print("%s: %s" % (line.name, line.words), flush=True)
             run_line(line, rows, missing, wrong)
     kit.print_table(rows)
+    print("P11, statistics over ten million events: make bench-queries (keeps 5 GB)")
     for words in missing:
         print("not compared: %s" % words)
     for words in wrong:

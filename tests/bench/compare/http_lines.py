@@ -65,17 +65,22 @@ def beside_nginx(text, **options):
         return in_turn(lambda: ours.run(**options), theirs)
 
 
+def limited(row):
+    row.note = row.limits()
+    return row
+
+
 @line("P1", "HTTP, single events, ack written")
 def written():
     a, b = beside_nginx(conf("written"))
-    yield Row("P1", "HTTP single, written, 64 connections", "events/s", a, b, "nginx 204", 0.85, 1.0)
+    yield limited(Row("P1", "HTTP single, written, 64 connections", "events/s", a, b, "nginx 204", 0.85, 1.0))
 
 
 @line("P2", "HTTP, single events, ack durable")
 def durable():
     for connections, must, aim in ((64, 0.50, 0.75), (256, 0.70, 0.95), (1024, 0.95, 1.05)):
         a, b = beside_nginx(conf("durable"), connections=connections)
-        yield Row("P2", "HTTP single, durable, %d connections" % connections, "events/s", a, b, "nginx 204", must, aim)
+        yield limited(Row("P2", "HTTP single, durable, %d connections" % connections, "events/s", a, b, "nginx 204", must, aim))
 
 
 @line("P3", "HTTP, batches of 100, ack written")

@@ -27,6 +27,7 @@ RUNS = int(os.environ.get("BENCH_RUNS") or 5)
 SECONDS = float(os.environ.get("BENCH_SECONDS") or 2)
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, LOAD = CORES[0], CORES[min(1, len(CORES) - 1)]
+BUSY = 0.75     # of its core a server uses that is the limit
 TICK_US = 1000000 / os.sysconf("SC_CLK_TCK")
 
 # rate: in the row's unit; cpu_us: an event; rss_kb: the greatest so far
@@ -187,6 +188,15 @@ class Row:
         self.ratios = [a.rate / b.rate for a, b in zip(ours, theirs)]
         # what is judged: the ratio, or where there is no yardstick the figure itself
         self.judged = quantile([a.rate for a in ours] if absolute or not self.ratios else self.ratios, 0.5)
+
+    def limits(self):
+        """What to think of a ratio of rates that the CPU should have bounded: how much of its core each side used."""
+        busy = [quantile([s.rate * s.cpu_us / 1e6 for s in side], 0.5) for side in (self.ours, self.theirs)]
+        if min(busy) > BUSY:
+            return ""
+        return "tally used %.0f %% of its core, %s %.0f %%: something else was the limit. By CPU an event the ratio is %.2f" % (
+            busy[0] * 100, self.yardstick, busy[1] * 100,
+            quantile([b.cpu_us / a.cpu_us for a, b in zip(self.ours, self.theirs)], 0.5))
 
     def verdict(self):
         if self.must is None:

@@ -223,14 +223,23 @@ static void connect_all(void)
 	}
 }
 
+/* When the next request is to begin. */
+static int64_t due(int64_t now_us)
+{
+	return opt.rate ? began_us + (int64_t)((double)n.begun * 1e6 / (double)opt.rate) : now_us;
+}
+
 static void begin_due(int64_t now_us)
 {
-	while (nidle && may_begin(now_us)) {
-		int64_t due_us = opt.rate ? began_us + (int64_t)((double)n.begun * 1e6 / (double)opt.rate) : now_us;
-		if (due_us > now_us)
-			break;
-		begin(idle[--nidle], due_us);
-	}
+	while (nidle && may_begin(now_us) && due(now_us) <= now_us)
+		begin(idle[--nidle], due(now_us));
+}
+
+/* How long nothing needs to be done but for answers: by the microsecond, since a rate may be high. */
+static int64_t idle_us(int64_t now_us)
+{
+	int64_t us = opt.rate && nidle && may_begin(now_us) ? due(now_us) - now_us : 100000;
+	return us < 0 ? 0 : us < 100000 ? us : 100000;
 }
 
 static void serve(struct conn *c, uint32_t events, int64_t now_us)
@@ -252,7 +261,8 @@ static void run(void)
 	int64_t now_us = clock_mono_us();
 	while (may_begin(now_us) || n.answered < n.begun) {
 		begin_due(now_us);
-		int got = epoll_wait(loop, ev, EVENTS_AT_ONCE, opt.rate && may_begin(now_us) ? 0 : 100);
+		struct timespec pause = { .tv_nsec = idle_us(now_us) * 1000 };
+		int got = epoll_pwait2(loop, ev, EVENTS_AT_ONCE, &pause, NULL);
 		now_us = clock_mono_us();
 		for (int i = 0; i < got; i++)
 			serve(ev[i].data.ptr, ev[i].events, now_us);

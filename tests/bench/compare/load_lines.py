@@ -24,8 +24,8 @@ def yesterday():
     return events, query
 
 
-def background(port, rate, seconds):
-    return subprocess.Popen(pinned(LOAD, [tool("load"), str(port), "/v1/events", "rate=%d" % rate, "run=9",
+def background(port, rate, seconds, run):
+    return subprocess.Popen(pinned(LOAD, [tool("load"), str(port), "/v1/events", "rate=%d" % rate, "run=%d" % run,
                                           "seconds=%g" % seconds]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -52,7 +52,8 @@ def answers():
         ask = {"body": json.dumps(query), "rate": 200, "connections": 4}
 
         def ours():
-            feeder = background(d.port, capacity / 2, SECONDS + 1)
+            ingest.runs += 1
+            feeder = background(d.port, capacity / 2, SECONDS + 1, ingest.runs)
             got = load(d.port, "/v1/query", **ask)
             fed = json.loads(feeder.communicate()[0])
             ingest.acknowledged += fed["accepted"]
