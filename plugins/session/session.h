@@ -118,7 +118,8 @@ void store_unlink(struct session *s, struct visit *v);
 void store_link_newest(struct session *s, struct visit *v);
 
 /* values.c */
-#define VALUE_MAX 4096 /* bytes of a value; longer ones are none */
+#define VALUE_MAX 4096  /* bytes of a value; longer ones are none */
+#define INHERIT_MAX 255 /* of one that other events get: else each small event of a visit could be stored as 45 KB */
 #define VALUES_MAX (TALLY_VISIT_VALUES * (2 + VALUE_MAX))
 /* Of the event's props; lent. */
 void values_of(const struct tally_event *ev, struct tally_str out[TALLY_VISIT_VALUES]);

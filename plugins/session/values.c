@@ -109,7 +109,7 @@ void values_inherit(struct session *s, struct tally_event *ev, const struct tall
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
 		const struct family *f = &families[i];
 		for (int k = f->from; k <= f->to && !has_own(own, f); k++)
-			if (of_visit[k].len && !store_same(of_visit[k], own[k]))
+			if (of_visit[k].len && of_visit[k].len <= INHERIT_MAX && !store_same(of_visit[k], own[k]))
 				set(s, ev, k, of_visit[k]);
 	}
 }

@@ -603,6 +603,27 @@ static void options_that_do_not_fit_are_refused(void **state)
 	options[0].i = GAP;
 }
 
+/* Or who sends one large event makes every small one behind it as large. */
+static void long_values_stay_with_the_visit(void **state)
+{
+	static char longest[256], too_long[257];
+	memset(longest, 'l', sizeof longest - 1);
+	memset(too_long, 't', sizeof too_long - 1);
+	const struct given_prop first[] = { { "$source", longest }, { "utm_content", too_long }, { "utm_term", "term" },
+		{ NULL, NULL } };
+	(void)state;
+	struct fake f;
+	start(&f);
+	f.on_visit = NULL;
+	happen(&f, 0, first);
+	struct tally_event ev = happen(&f, MINUTE, NULL);
+	is(&ev, "$source", longest);
+	is(&ev, "utm_term", "term");
+	is(&ev, "utm_content", "(none)");
+	assert_int_equal(fake_flush(&f), 0);
+	fake_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,6 +638,7 @@ int main(void)
 		cmocka_unit_test(broken_bytes_are_refused),
 		cmocka_unit_test(a_snapshot_of_before_goes_on_without),
 		cmocka_unit_test(an_event_that_says_nothing_gets_what_its_visit_came_with),
+		cmocka_unit_test(long_values_stay_with_the_visit),
 		cmocka_unit_test(options_that_do_not_fit_are_refused),
 	};
 	return RUN_TESTS("session", tests);
