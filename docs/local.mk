@@ -7,5 +7,5 @@ noinst_PROGRAMS += docs/print_schema
 docs_print_schema_SOURCES = docs/print_schema.c docs/schema_examples.h
 docs_print_schema_LDADD = libtallycore.la
 dist_check_SCRIPTS += tests/unit/schema_doc.sh
-EXTRA_DIST += docs/performance.md docs/rollups.md
+EXTRA_DIST += docs/lookups.md docs/performance.md docs/rollups.md
 EXTRA_DIST += docs/redis.md docs/sinks.md docs/spool.md

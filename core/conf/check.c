@@ -207,6 +207,35 @@ static int check_sources(struct conf_reader *r, const struct conf *c)
 	return 0;
 }
 
+static int check_lookup_store(struct conf_reader *r, const struct conf *c, const struct conf_lookup *l)
+{
+	const char **names = arena_alloc(r->arena, (c->nsinks + 1) * sizeof *names);
+	for (size_t i = 0; i < c->nsinks; i++) {
+		names[i] = c->sinks[i].name;
+		if (strcmp(names[i], l->store) == 0)
+			return 0;
+	}
+	const char *near = conf_nearest(l->store, names, c->nsinks);
+	return conf_refuse_at(r->err, l->place, "lookups.%s.store: no sink is named '%s'%s%s%s", l->name, l->store,
+		near ? "; did you mean '" : "; leave it out, or name one under sinks:", near ? near : "",
+		near ? "'?" : "");
+}
+
+/* Names of files do not tell upper from lower case everywhere. */
+static int check_lookups(struct conf_reader *r, const struct conf *c)
+{
+	for (size_t i = 0; i < c->nlookups; i++) {
+		const struct conf_lookup *l = &c->lookups[i];
+		if (l->store && check_lookup_store(r, c, l) != 0)
+			return -EINVAL;
+		for (size_t k = 0; k < i; k++)
+			if (strcasecmp(l->name, c->lookups[k].name) == 0)
+				return conf_refuse_at(r->err, l->place, "lookups: the name '%s' is taken at %s",
+					l->name, c->lookups[k].place);
+	}
+	return 0;
+}
+
 int conf_check(struct conf_reader *r, const struct conf_node *root, struct conf *c)
 {
 	int rc = check_reach(r, root, c);
@@ -222,5 +251,7 @@ int conf_check(struct conf_reader *r, const struct conf_node *root, struct conf 
 		rc = check_sinks(r, c);
 	if (rc == 0)
 		rc = check_sources(r, c);
+	if (rc == 0)
+		rc = check_lookups(r, c);
 	return rc;
 }

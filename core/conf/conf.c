@@ -92,6 +92,14 @@ const struct conf_site *conf_site(const struct conf *c, struct tally_str name)
 	return found ? found : c->sites;
 }
 
+const struct conf_lookup *conf_lookup(const struct conf *c, struct tally_str name)
+{
+	for (size_t i = 0; i < c->nlookups; i++)
+		if (str_eq(str_of(c->lookups[i].name), name))
+			return &c->lookups[i];
+	return NULL;
+}
+
 /* ---- loading ---- */
 
 static int settle(struct conf_reader *r, const struct conf_node *root, struct conf *c, const char *data_dir,

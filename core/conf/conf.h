@@ -85,6 +85,15 @@ struct conf_sink {
 	const char *place;
 };
 
+struct conf_lookup { /* reference data: rows of a SELECT, found by a key */
+	const char *name, *sql;
+	const char *key, *version; /* columns; version NULL = every reading is a whole one */
+	const char *store;         /* a sink's name, NULL = the first store */
+	int64_t ttl_us;
+	uint64_t max_rows, memory;
+	const char *place;
+};
+
 struct conf_redirects {           /* /v1/click */
 	const char *const *hosts; /* allowed without a signature */
 	const char *secret;       /* HMAC key, or NULL: from secret_text or secret_file */
@@ -126,6 +135,8 @@ struct conf {
 	bool pipeline_given;
 	const struct conf_rollup *rollups; /* the default ones if absent */
 	size_t nrollups;
+	const struct conf_lookup *lookups;
+	size_t nlookups;
 	const struct conf_sink *sinks; /* sqlite at tally.db if absent */
 	size_t nsinks;
 	struct {
@@ -152,6 +163,9 @@ struct tally_str conf_manual(struct arena *a);
 
 /* The site by name, or "default". Never NULL. */
 const struct conf_site *conf_site(const struct conf *c, struct tally_str name);
+
+/* NULL = none is declared under that name. */
+const struct conf_lookup *conf_lookup(const struct conf *c, struct tally_str name);
 
 /* "visit:browser" and the like are props of the event that began the visit: the key of the prop, or NULL; and the other
  * way round; and which enum tally_visit_value has that key, -1 = none. */

@@ -99,7 +99,7 @@ struct tally_str conf_document(struct arena *a)
 		"# B, KiB, MiB, GiB or TiB (kB, MB, GB, TB: powers of 1000), times with us, ms, s, m, h, d or w.\n"
 		"# `include: FILE`, or a list of files beside this one: they are read first, then this file is laid over them;\n"
 		"# mappings merge, lists follow one another, a single value here wins. A reload (tally reload, or HUP) changes\n"
-		"# ack, log, trusted_proxies, redirects, sites and retention; the rest needs a restart.\n");
+		"# ack, log, trusted_proxies, redirects, sites, lookups and retention; the rest needs a restart.\n");
 	document_table(&p, &conf_top);
 	return str_make(p.bytes, p.len);
 }

@@ -15,6 +15,7 @@ libtallycore_la_SOURCES += \
 	core/conf/redis_url.c core/conf/redis_url.h \
 	core/conf/rollup.c \
 	core/conf/scalar.c \
+	core/conf/select.c \
 	core/conf/tables.c \
 	core/conf/tree.c core/conf/tree.h \
 	core/conf/units.c core/conf/units.h \

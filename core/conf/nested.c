@@ -126,12 +126,26 @@ static int read_parent(struct conf_reader *r, const struct conf_row *row, const 
 	return read_one_named(r, row, key, empty, entry);
 }
 
+/* No entry is like another. Of a repeated name the last would win in YAML; here it is refused by its check. */
+static int read_each_named(struct conf_reader *r, const struct conf_row *row, const struct conf_node *value, void *base)
+{
+	struct array list = { NULL, 0 };
+	int rc = make_array(r, row, value, value->n, &list);
+	for (; rc == 0 && list.n < value->n; list.n++)
+		rc = read_one_named(
+			r, row, value->keys[list.n], value->items[list.n], list.bytes + list.n * row->table->bytes);
+	keep_array(row, base, &list);
+	return rc;
+}
+
 static int read_named(struct conf_reader *r, const struct conf_row *row, const struct conf_node *value, void *base)
 {
 	const struct conf_table *t = row->table;
 	struct array list = { NULL, 0 };
 	if (value->shape != CONF_MAPPING)
 		return conf_refuse(r, value, "a mapping (name: { options }) is expected here");
+	if (!t->inherit)
+		return read_each_named(r, row, value, base);
 	if (make_array(r, row, value, value->n + 1, &list) != 0 || read_parent(r, row, value, list.bytes) != 0)
 		return -EINVAL;
 	int rc = 0;
@@ -152,7 +166,7 @@ static int read_named(struct conf_reader *r, const struct conf_row *row, const s
 static void print_named(struct conf_printer *p, const struct conf_row *row, const void *base)
 {
 	struct array list = array_of(row, base);
-	conf_print(p, "\n");
+	conf_print(p, list.n ? "\n" : " {}\n");
 	for (size_t i = 0; i < list.n; i++) {
 		const char *entry = list.bytes + i * row->table->bytes;
 		p->indent += 2;

@@ -55,10 +55,11 @@ struct conf_table {
 	const struct conf_row *rows;
 	size_t n;
 	/* entries of a list or mapping: */
-	size_t bytes;        /* of the struct described */
-	size_t max;          /* how many there may be */
-	size_t place_at;     /* const char *place */
-	const char *inherit; /* the entry that is always there and that the others begin as, or NULL */
+	size_t bytes;    /* of the struct described */
+	size_t max;      /* how many there may be */
+	size_t place_at; /* const char *place */
+	const char
+		*inherit; /* the entry that is always there and that the others begin as, or NULL = each for itself */
 
 	/* Whole entries that were read: rules between options, defaults that depend on others. NULL = none. */
 	int (*finish)(struct conf_reader *r, const struct conf_node *at, void *base);
@@ -148,7 +149,9 @@ const char *conf_judge_host(const char *text);    /* a host name */
 const char *conf_judge_redis(const char *text);   /* redis:// URL */
 const char *conf_judge_site(const char *text);    /* 1..128 bytes, no control characters */
 const char *conf_judge_not_empty(const char *text);
-const char *conf_judge_quota(const char *text); /* "50%", "4GiB" */
+const char *conf_judge_quota(const char *text);  /* "50%", "4GiB" */
+const char *conf_judge_select(const char *text); /* one SELECT that can stand in brackets */
+const char *conf_judge_column(const char *text);
 
 /* host:port reaches this machine only. */
 bool conf_is_loopback(const char *address);

@@ -191,6 +191,29 @@ static const struct conf_row sink_rows[] = {
 static const struct conf_table sink_table = { CONF_ROWS(sink_rows), .bytes = sizeof(struct conf_sink), .max = 32,
 	.place_at = offsetof(struct conf_sink, place), .finish = conf_check_sink };
 
+static const struct conf_row lookup_rows[] = {
+	{ "sql", &conf_kind_text, CONF_AT(struct conf_lookup, sql), .required = true, .judge = conf_judge_select,
+		.help = "one SELECT in the store's own SQL; its columns are what is looked up",
+		.example = "\"SELECT id, category, version FROM products\"" },
+	{ "key", &conf_kind_text, CONF_AT(struct conf_lookup, key), .required = true, .judge = conf_judge_column,
+		.help = "the column that rows are found by, unique", .example = "id" },
+	{ "ttl", &conf_kind_time, CONF_AT(struct conf_lookup, ttl_us), .fallback = "5m", .least = 100 * MS,
+		.most = 30 * D, .help = "how often the store is asked whether anything has changed" },
+	{ "version", &conf_kind_text, CONF_AT(struct conf_lookup, version), .judge = conf_judge_column,
+		.help = "a column that grows whenever a row is changed: rows are read anew only if their number or its "
+			"maximum has changed",
+		.example = "version" },
+	{ "store", &conf_kind_text, CONF_AT(struct conf_lookup, store), .judge = conf_judge_name,
+		.help = "name of the sink whose database is asked; default: the first that is a store",
+		.example = "main" },
+	{ "max_rows", &conf_kind_count, CONF_AT(struct conf_lookup, max_rows), .fallback = "100000", .least = 1,
+		.most = 50000000, .help = "more rows are not taken; those read before stay" },
+	{ "memory", &conf_kind_size, CONF_AT(struct conf_lookup, memory), .fallback = "64MiB", .least = 64 * K,
+		.most = 64 * G, .help = "most memory for its rows, and as much again while they are read anew" },
+};
+static const struct conf_table lookup_table = { CONF_ROWS(lookup_rows), .bytes = sizeof(struct conf_lookup), .max = 64,
+	.place_at = offsetof(struct conf_lookup, place) };
+
 /* ---- the top ---- */
 
 static const struct conf_row top_rows[] = {
@@ -250,8 +273,12 @@ static const struct conf_row top_rows[] = {
 			"- { name: names, by: [\"event:name\"], metrics: [events, visitors, \"sum:value\"] }\n"
 			"- { name: pages, by: [\"event:name\", \"event:page\"], metrics: [events, visitors] }\n",
 		.help = "what can be asked in milliseconds" },
-	{ "lookups", &conf_kind_later, .help = "tables that events are enriched from: not implemented in this version",
-		.example = "remove it; send what you need as props" },
+	{ "lookups", &conf_kind_named, CONF_LIST(struct conf, lookups, nlookups),
+		.name_at = offsetof(struct conf_lookup, name), .table = &lookup_table, .judge = conf_judge_name,
+		.fallback = "{}", .live = true,
+		.help = "tables of a store that events are joined with (option join of enrich) and that /v1/lookup answers from",
+		.example =
+			"products: { sql: \"SELECT id, category, version FROM products\", key: id, ttl: 5m, version: version }" },
 	{ "sinks", &conf_kind_tagged, CONF_LIST(struct conf, sinks, nsinks),
 		.name_at = offsetof(struct conf_sink, plugin), .table = &sink_table, .judge = conf_judge_plugin,
 		.fallback = "- sqlite: { path: tally.db }\n",

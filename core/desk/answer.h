@@ -22,7 +22,8 @@ struct answer_job {
 	struct query *q; /* of "all", the beginning of the range is filled in */
 	struct tally_str if_none_match;
 	struct shape_freshness freshness;
-	int64_t now_us; /* wall */
+	int64_t now_us;          /* wall */
+	struct lookups *lookups; /* for the schema; may be NULL */
 	struct arena *arena;
 	struct answer answer;
 	struct store_state state; /* as last seen; for guesses of cost */

@@ -113,10 +113,6 @@ void visit_begin(struct desk *d, struct desk_request *rq)
 		stop(v, 405, "method_not_allowed", "this path takes another method");
 		return;
 	}
-	if (m.route == ROUTE_LATER) {
-		stop(v, 501, "not_implemented", "this version does not answer this path; see docs/status.md");
-		return;
-	}
 	if (admin_answer(v)) {
 		visit_end(v, true);
 		return;
@@ -124,6 +120,7 @@ void visit_begin(struct desk *d, struct desk_request *rq)
 	v->is_query = m.route == ROUTE_QUERY || m.route == ROUTE_SHORT;
 	v->is_schema = m.route == ROUTE_SCHEMA;
 	v->is_live = m.route == ROUTE_LIVE;
+	v->is_lookup = m.route == ROUTE_LOOKUP;
 	if ((v->is_query && read_question(v, &m, &err)) || (v->is_live && read_live(v, &m, &err))) {
 		visit_refuse(v, &err);
 		visit_end(v, true);

@@ -17,6 +17,8 @@
 #include "plug/plug.h"
 #include "ship/schema.h"
 
+struct lookups;
+
 /* ---- a request and its answer ---- */
 
 /* Texts are static or live in the request's arena. */
@@ -29,7 +31,9 @@ struct desk_answer {
 	const char *vary;          /* NULL = none */
 	unsigned retry_after_s;    /* 0 = none */
 	uint64_t version;          /* of the data it was made from; 0 = not a statistics answer */
-	bool stream;               /* the body comes in chunks: see desk_request */
+	unsigned age_s;            /* has_age: since its source last said so */
+	bool has_age;
+	bool stream; /* the body comes in chunks: see desk_request */
 };
 
 /* What is known of a request, lent for the length of desk_request_make(). */
@@ -80,6 +84,7 @@ struct desk_options {
 	const struct tally_sink *store; /* the first sink with is_store; NULL = statistics are answered 503 */
 	void *store_self;
 	const char *store_prefix;
+	struct lookups *lookups; /* NULL = there are none */
 	struct desk_view view;
 	bool strict; /* a plugin that cannot open is an error */
 };

@@ -36,7 +36,7 @@ struct visit {
 	enum visit_state state;
 	struct arena arena; /* of the query: may outlive rq while pinned */
 	struct query q;     /* is_query */
-	bool is_query, is_schema, is_live;
+	bool is_query, is_schema, is_live, is_lookup;
 	bool resumed;              /* while the hook was still running */
 	struct tally_request view; /* as plugins see it */
 	size_t plugin;             /* who has it */
@@ -127,6 +127,11 @@ void live_tick(struct live *l, unsigned tick_ms);
 void live_subscribe(struct live *l, struct visit *v);
 void live_end(struct live *l);
 
+/* ---- lookup.c ---- */
+
+/* Answers GET /v1/lookup/NAME/KEY from memory: v->rq->answer is filled. */
+void lookup_answer(struct visit *v);
+
 /* ---- admin.c ---- */
 
 /* True: v->rq->answer is filled. */
@@ -144,7 +149,7 @@ enum route {
 	ROUTE_READY,
 	ROUTE_METRICS,
 	ROUTE_LEDGER,
-	ROUTE_LATER /* of a later version */
+	ROUTE_LOOKUP
 };
 
 struct route_match {
@@ -152,6 +157,7 @@ struct route_match {
 	bool wrong_method;
 	enum query_form form; /* ROUTE_SHORT, ROUTE_QUERY */
 	struct tally_str site;
+	struct tally_str lookup, key; /* ROUTE_LOOKUP */
 };
 
 struct route_match route_find(struct tally_str method, struct tally_str path);

@@ -12,6 +12,7 @@ libtallycore_la_SOURCES += \
 	core/desk/inner.h \
 	core/desk/live.c core/desk/live.h \
 	core/desk/live_read.c \
+	core/desk/lookup.c \
 	core/desk/names.c \
 	core/desk/needs.c \
 	core/desk/normal.c \

@@ -54,6 +54,20 @@ static struct route_match find_site(struct tally_str method, struct tally_str re
 	return m;
 }
 
+/* Behind "/v1/lookup/": the name up to the first '/', then the key, which may hold others. */
+static struct route_match find_lookup(struct tally_str method, struct tally_str rest)
+{
+	struct route_match m = { .route = ROUTE_NONE };
+	const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
+	if (!slash)
+		return m;
+	m.route = ROUTE_LOOKUP;
+	m.lookup = str_make(rest.ptr, (size_t)(slash - rest.ptr));
+	m.key = str_make(slash + 1, rest.len - m.lookup.len - 1);
+	m.wrong_method = !method_is(method, "GET");
+	return m;
+}
+
 struct route_match route_find(struct tally_str method, struct tally_str path)
 {
 	static const struct tally_str sites = { "/v1/sites/", 10 }, lookups = { "/v1/lookup/", 11 };
@@ -63,7 +77,7 @@ struct route_match route_find(struct tally_str method, struct tally_str path)
 				.form = fixed[i].form,
 				.wrong_method = !method_is(method, fixed[i].method) };
 	if (str_starts(path, lookups))
-		return (struct route_match){ .route = ROUTE_LATER };
+		return find_lookup(method, str_make(path.ptr + lookups.len, path.len - lookups.len));
 	if (str_starts(path, sites))
 		return find_site(method, str_make(path.ptr + sites.len, path.len - sites.len));
 	return (struct route_match){ .route = ROUTE_NONE };

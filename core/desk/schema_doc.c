@@ -2,6 +2,7 @@
 /* GET /v1/schema: what may be asked here: metrics, dimensions, operators, which go together, and the rollups with the
  * moment from which each is whole. */
 #include "desk/answer.h"
+#include "lookup/lookup.h"
 
 static void put_list(struct text_out *o, const char *name, const char *const *list)
 {
@@ -186,7 +187,47 @@ static void put_raw(struct text_out *o, const struct store_state *st)
 	out_lit(o, "}");
 }
 
-static void put_all(struct text_out *o, const struct store_options *opt, const struct store_state *st)
+static void put_lookup(struct text_out *o, const struct lookup_state *s)
+{
+	const struct tally_str *columns;
+	size_t n = s->rows ? lookup_rows_columns(s->rows, &columns) : 0;
+	out_lit(o, "{\"name\":");
+	out_json(o, str_of(s->name));
+	if (s->rows) {
+		out_lit(o, ",\"key\":");
+		out_json(o, columns[lookup_rows_key(s->rows)]);
+	}
+	out_lit(o, ",\"columns\":[");
+	for (size_t i = 0; i < n; i++) {
+		out_lit(o, i ? "," : "");
+		out_json(o, columns[i]);
+	}
+	text_printf(o, "],\"rows\":%zu,\"age_seconds\":", s->rows ? lookup_rows_count(s->rows) : 0);
+	if (s->rows)
+		text_printf(o, "%.1f", s->age_seconds);
+	else
+		out_lit(o, "null");
+	out_lit(o, s->stale ? ",\"stale\":true}" : ",\"stale\":false}");
+}
+
+static void put_lookups(struct text_out *o, struct lookups *l)
+{
+	const char *const *names;
+	struct lookup_state s;
+	size_t n = l ? lookups_list(l, o->arena, &names) : 0, put = 0;
+	out_lit(o, "\"lookups\":[");
+	for (size_t i = 0; i < n; i++) {
+		if (!lookups_get(l, o->arena, str_of(names[i]), &s))
+			continue; /* a reload took it away just now */
+		out_lit(o, put++ ? "," : "");
+		put_lookup(o, &s);
+		lookup_rows_unref(s.rows);
+	}
+	out_lit(o, "]");
+}
+
+static void put_all(
+	struct text_out *o, const struct store_options *opt, const struct store_state *st, struct lookups *l)
 {
 	static const char *const formats[] = { "json", "csv", "ndjson", NULL };
 	static const char *const includes[] = { "time_labels", "total_rows", "other_row", NULL };
@@ -216,7 +257,9 @@ static void put_all(struct text_out *o, const struct store_options *opt, const s
 		out_lit(o, i ? "," : "");
 		put_rollup(o, st, &schema->rollups[i]);
 	}
-	out_lit(o, "]}\n");
+	out_lit(o, "],");
+	put_lookups(o, l);
+	out_lit(o, "}\n");
 }
 
 void answer_schema(struct answer_job *job)
@@ -236,7 +279,7 @@ void answer_schema(struct answer_job *job)
 	}
 	job->state_known = true;
 	out_open(&o, job->arena);
-	put_all(&o, store_options(job->store), &job->state);
+	put_all(&o, store_options(job->store), &job->state, job->lookups);
 	job->answer = (struct answer){
 		.status = 200, .type = "application/json", .body = out_text(&o), .cache_control = "no-cache"
 	};

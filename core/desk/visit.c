@@ -167,7 +167,10 @@ static void go_on(struct visit *v)
 		visit_run(v);
 		return;
 	}
-	not_found(v);
+	if (v->is_lookup)
+		lookup_answer(v);
+	else
+		not_found(v);
 	visit_end(v, true);
 }
 

@@ -99,6 +99,7 @@ static void start(struct visit *v)
 		.q = &v->run_q,
 		.if_none_match = v->rq->ask.if_none_match,
 		.now_us = clock_wall_us(),
+		.lookups = d->opt.lookups,
 		.arena = &v->rq->arena };
 	struct shape_freshness *f = &v->job.freshness;
 	f->known = view->freshness && view->freshness(view->arg, &f->complete_through_us, &f->lag_seconds);

@@ -73,58 +73,9 @@ void client_arrive(struct client *cl, struct tally_event *ev)
 	plug_arrive(chain, cl->arena, &cl->seen, ev);
 }
 
-/* ---- the plugins of a lane ---- */
-
-int door_plugs_open(struct lane *ln, struct plug_set *set, const struct conf *conf, char why[512])
-{
-	struct door_plugs *p = lane_plugs(ln);
-	return plug_chain_open(set, conf, TALLY_DOOR, ln, true, &p->chain, why);
-}
-
-void door_plugs_close(struct lane *ln)
-{
-	plug_chain_close(lane_plugs(ln)->chain);
-}
-
-void door_plugs_take(struct lane *ln)
-{
-	struct door_plugs *p = lane_plugs(ln);
-	struct plug_chain *chain;
-	char why[512];
-	pthread_mutex_lock(&p->lock);
-	struct plug_set *set = p->next;
-	const struct conf *conf = p->next_conf;
-	pthread_mutex_unlock(&p->lock);
-	if (!set)
-		return;
-	if (plug_chain_open(set, conf, TALLY_DOOR, ln, false, &chain, why) == 0) {
-		plug_chain_close(p->chain);
-		p->chain = chain;
-	} else {
-		log_error("door", "the new pipeline was not taken: %s", why);
-	}
-	pthread_mutex_lock(&p->lock);
-	if (p->next == set)
-		p->next = NULL;
-	pthread_mutex_unlock(&p->lock);
-}
-
-void door_plugs_give(struct lane *ln, struct plug_set *set, const struct conf *conf)
-{
-	struct door_plugs *p = lane_plugs(ln);
-	pthread_mutex_lock(&p->lock);
-	p->next = set;
-	p->next_conf = conf;
-	pthread_mutex_unlock(&p->lock);
-}
-
 bool lane_is_reloading(struct lane *ln)
 {
-	struct door_plugs *p = lane_plugs(ln);
-	pthread_mutex_lock(&p->lock);
-	bool waiting = p->next != NULL;
-	pthread_mutex_unlock(&p->lock);
-	return waiting;
+	return door_plugs_wait(lane_plugs(ln));
 }
 
 /* ---- host->work() ---- */

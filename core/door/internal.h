@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "door/lane.h"
+#include "door/plugs.h"
 #include "event/event.h"
 
 /* The configuration a lane works by, and the ledger behind it. */
@@ -54,19 +55,8 @@ void client_event_context(struct client *cl, struct event_context *cx);
 /* The plugins' turn: an event that has been read, before it is encoded. */
 void client_arrive(struct client *cl, struct tally_event *ev);
 
-/* client.c: the plugins at this door. A reload is taken between two requests, on the lane's thread. */
-struct door_plugs {
-	struct plug_chain *chain;
-	pthread_mutex_t lock;
-	struct plug_set *next; /* under lock, with next_conf */
-	const struct conf *next_conf;
-};
 struct door_plugs *lane_plugs(struct lane *ln);
 uv_loop_t *lane_loop(struct lane *ln);
-must_check int door_plugs_open(struct lane *ln, struct plug_set *set, const struct conf *conf, char why[512]);
-void door_plugs_give(struct lane *ln, struct plug_set *set, const struct conf *conf); /* [any thread] */
-void door_plugs_take(struct lane *ln);
-void door_plugs_close(struct lane *ln);
 
 /* visitor.c: 22 characters for the anonymous visitor behind address and user agent, today (door/salt.h). */
 struct tally_str visitor_of(const struct client *cl);

@@ -106,7 +106,7 @@ static void on_wake(uv_async_t *h)
 {
 	struct lane *ln = h->data;
 	run_posted(ln);
-	door_plugs_take(ln);
+	(void)door_plugs_take(&ln->plugs);
 	if (atomic_load(&ln->stop) && !ln->closing) {
 		ln->closing = true;
 		http_server_close(ln->server, ln->drain_us, server_closed, ln);
@@ -269,13 +269,12 @@ int lane_open(const struct lane_options *opt, struct lane **out, char why[512])
 	atomic_store(&ln->conf, opt->conf);
 	ln->waiting_last = &ln->waiting;
 	pthread_mutex_init(&ln->stats_lock, NULL);
-	pthread_mutex_init(&ln->plugs.lock, NULL);
 	MUST(uv_loop_init(&ln->loop) == 0);
 	MUST(uv_async_init(&ln->loop, &ln->wake, on_wake) == 0);
 	MUST(uv_timer_init(&ln->loop, &ln->retry) == 0);
 	ln->wake.data = ln->retry.data = ln;
 	struct http_limits limits = limits_of(opt->conf, opt->connections);
-	int rc = door_plugs_open(ln, opt->plugins, opt->conf, why);
+	int rc = door_plugs_open(&ln->plugs, ln, opt->plugins, opt->conf, why);
 	if (!rc)
 		rc = http_server_open(&ln->loop, opt->address, opt->reuse_port, &limits, handle, ln, &ln->server, why);
 	if (rc) {
@@ -317,7 +316,7 @@ int lane_port(const struct lane *ln)
 void lane_reload(struct lane *ln, struct plug_set *plugins, const struct conf *conf)
 {
 	atomic_store(&ln->conf, conf);
-	door_plugs_give(ln, plugins, conf);
+	door_plugs_give(&ln->plugs, plugins, conf);
 	uv_async_send(&ln->wake);
 }
 
@@ -350,9 +349,8 @@ void lane_join(struct lane *ln)
 void lane_free(struct lane *ln)
 {
 	run_posted(ln); /* answers that came when the connections were gone */
-	door_plugs_close(ln);
+	door_plugs_close(&ln->plugs);
 	uv_loop_close(&ln->loop);
-	pthread_mutex_destroy(&ln->plugs.lock);
 	pthread_mutex_destroy(&ln->stats_lock);
 	free(ln);
 }

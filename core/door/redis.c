@@ -175,12 +175,21 @@ static enum turned hand_over(struct redis_source *s, struct redis_batch *b)
 	}
 }
 
+/* The list itself and how it is read are as at the start: another source needs a restart. */
+static void take_reload(struct redis_source *s)
+{
+	const struct conf *conf = door_plugs_take(&s->plugs);
+	if (conf)
+		s->opt.conf = conf;
+}
+
 /* One turn with the lease in hand. A node that cannot take does not extend it, and another one may have the list; it
  * tries again all the same, since nothing else may come to tell that the spool has room. */
 static enum turned turn(struct redis_source *s)
 {
 	struct redis_batch b;
 	arena_reset(&s->arena);
+	take_reload(s);
 	if (meter_level() >= REFUSING_LEVEL || memory_is_short()) {
 		redis_trouble(s, "overloaded (level %d of degradation%s): not reading", meter_level(),
 			memory_is_short() ? ", memory is short" : "");
@@ -264,16 +273,22 @@ static void find_batches(struct redis_source *s)
 	}
 }
 
-int redis_source_open(const struct redis_options *opt, struct redis_source **out, char why[256])
+int redis_source_open(const struct redis_options *opt, struct redis_source **out, char why[512])
 {
 	struct redis_source *s = calloc(1, sizeof *s);
 	MUST(s != NULL);
 	s->opt = *opt;
 	const char *bad = redis_url_read(opt->source->url, &s->url);
 	if (bad) {
-		snprintf(why, 256, "sources.redis.url: %s", bad);
+		snprintf(why, 512, "sources.redis.url: %s", bad);
 		free(s);
 		return -EINVAL;
+	}
+	int rc = door_plugs_open(&s->plugs, NULL, opt->plugins, opt->conf, why);
+	if (rc) {
+		door_plugs_close(&s->plugs);
+		free(s);
+		return rc;
 	}
 	s->fd = -1;
 	name_keys(s);
@@ -293,6 +308,11 @@ void redis_source_run(struct redis_source *s)
 {
 	MUST(pthread_create(&s->thread, NULL, source_main, s) == 0);
 	s->running = true;
+}
+
+void redis_source_reload(struct redis_source *s, struct plug_set *plugins, const struct conf *conf)
+{
+	door_plugs_give(&s->plugs, plugins, conf);
 }
 
 void redis_source_view(struct redis_source *s, struct redis_view *out)
@@ -329,6 +349,7 @@ void redis_source_close(struct redis_source *s)
 		s->found = next;
 	}
 	arena_free(&s->arena);
+	door_plugs_close(&s->plugs);
 	gate_close(s->gate);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -27,11 +27,15 @@ struct redis_options {
 	const struct conf_source *source;
 	const char *node_uuid; /* 36 characters */
 	struct ledger *ledger;
+	struct plug_set *plugins;
 };
 
 /* After ledger_open() and before ledger_run(): pending batches of this list are taken over. */
-must_check int redis_source_open(const struct redis_options *opt, struct redis_source **out, char why[256]);
+must_check int redis_source_open(const struct redis_options *opt, struct redis_source **out, char why[512]);
 void redis_source_run(struct redis_source *s);
+
+/* [any thread] A new pipeline and new sites, taken before the next batch is read. Both must outlive the source. */
+void redis_source_reload(struct redis_source *s, struct plug_set *plugins, const struct conf *conf);
 
 struct redis_view {
 	const char *url, *list; /* the url without its password */

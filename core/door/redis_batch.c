@@ -137,6 +137,7 @@ static int take_event(void *arg, size_t index, struct tally_event *ev, const str
 		note_wrong(r, err, index);
 		return 0;
 	}
+	plug_arrive(r->source->plugs.chain, &r->source->arena, NULL, ev);
 	size_t bytes = event_spool_bytes(ev);
 	void *form = arena_alloc(&r->source->arena, bytes);
 	event_encode(ev, form);

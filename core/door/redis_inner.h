@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/ring.h"
 #include "conf/redis_url.h"
+#include "door/plugs.h"
 #include "door/redis.h"
 #include "event/event.h"
 #include "meter/meter.h"
@@ -57,6 +58,7 @@ struct redis_source {
 	char turns[REDIS_TURNS][REDIS_BATCH_ID]; /* that batch, each time when Redis had gone back; a ring */
 	size_t nturns;
 	redisContext *redis;
+	struct door_plugs plugs;
 	struct arena arena;        /* of the batch in hand */
 	struct redis_found *found; /* oldest first: to be settled before anything is read */
 	size_t peek;               /* elements to ask for */

@@ -24,8 +24,9 @@
 #define OTHERS 56              /* descriptors that a small daemon needs beside its connections */
 #define CONNECTIONS_MOST 10000 /* of one lane, if the configuration leaves it open */
 #define LOOK_NS 2000000
-#define SALT_WAIT_US 3000000 /* the store gets this long to tell the salt of the day */
-#define DRAIN_US 10000000    /* what is under way gets this long at the end */
+#define SALT_WAIT_US 3000000   /* the store gets this long to tell the salt of the day */
+#define LOOKUP_WAIT_US 3000000 /* … and to give what events are joined with, if there is nothing of it yet */
+#define DRAIN_US 10000000      /* what is under way gets this long at the end */
 
 /* ---- the parts ---- */
 
@@ -127,7 +128,7 @@ static void close_lines(struct daemon *d)
 
 static int open_lines(struct daemon *d)
 {
-	if (check_stores(d->conf, d->plugins, d->why))
+	if (check_stores(d->conf, d->plugins, d->why) || check_lookups(d->conf, d->plugins, d->why))
 		return -EINVAL;
 	d->lines = calloc(d->conf->nsinks + 1, sizeof *d->lines);
 	MUST(d->lines != NULL);
@@ -140,6 +141,47 @@ static int open_lines(struct daemon *d)
 		d->nlines++;
 	}
 	spool_on_durable(ledger_spool(d->ledger), on_durable, d);
+	return 0;
+}
+
+/* They outlive the doors; what they read through does not outlive the lines. */
+static int make_lookups(struct daemon *d)
+{
+	d->lookups = lookups_make();
+	return 0;
+}
+
+static void free_lookups(struct daemon *d)
+{
+	lookups_free(d->lookups);
+}
+
+static int open_lookups(struct daemon *d)
+{
+	struct lookup_store *stores = calloc(d->nlines + 1, sizeof *stores);
+	size_t n = 0;
+	MUST(stores != NULL);
+	for (size_t i = 0; i < d->nlines; i++)
+		if (lookup_can_read(line_sink(d->lines[i])))
+			stores[n++] = (struct lookup_store){ line_name(d->lines[i]), line_sink(d->lines[i]),
+				line_sink_self(d->lines[i]) };
+	lookups_open(d->lookups, d->conf, d->conf->data_dir, stores, n);
+	free(stores);
+	meter_on_print(lookups_gauges, d->lookups);
+	return 0;
+}
+
+static void close_lookups(struct daemon *d)
+{
+	meter_off_print(lookups_gauges, d->lookups);
+	lookups_stop(d->lookups);
+}
+
+/* When the lines have had their stores made. */
+static int run_lookups(struct daemon *d)
+{
+	lookups_run(d->lookups);
+	lookups_wait(d->lookups, LOOKUP_WAIT_US);
 	return 0;
 }
 
@@ -198,7 +240,11 @@ static int open_sources(struct daemon *d)
 	MUST(d->sources != NULL);
 	for (size_t i = 0; i < d->conf->nsources; i++) {
 		struct redis_options opt = {
-			.conf = d->conf, .source = &d->conf->sources[i], .node_uuid = d->node.text, .ledger = d->ledger
+			.conf = d->conf,
+			.source = &d->conf->sources[i],
+			.node_uuid = d->node.text,
+			.ledger = d->ledger,
+			.plugins = d->plugins,
 		};
 		int rc = redis_source_open(&opt, &d->sources[i], d->why);
 		if (rc) {
@@ -326,14 +372,17 @@ static const struct part {
 	{ "configuration", open_conf, close_conf },
 	{ "node", open_node, NULL },
 	{ "plugins", open_plugins, close_plugins },
+	{ "lookups", make_lookups, free_lookups },
 	{ "answers", begin_answers, end_answers },
 	{ "ledger", open_ledger, close_ledger },
 	{ "lines", open_lines, close_lines },
+	{ "reference data", open_lookups, close_lookups },
 	{ "jobs", open_jobs, rebuild_stop },
 	{ "desk", open_desk, close_desk },
 	{ "redis", open_sources, NULL },
 	{ "stations", run_stations, stop_stations },
 	{ "salt", open_salt, close_salt },
+	{ "first readings", run_lookups, NULL },
 	{ "sources", run_sources, close_sources },
 	{ "doors", open_lanes, close_lanes },
 	{ "streams", open_streams, close_streams },

@@ -14,6 +14,7 @@
 #include "door/salt.h"
 #include "ledger/ledger.h"
 #include "line/line.h"
+#include "lookup/lookup.h"
 #include "main/args.h"
 #include "main/node.h"
 #include "plug/plug.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct redis_source **sources;
 	size_t nsources;
 	struct salt_share *salt;
+	struct lookups *lookups;
 	struct desk *desk;
 	struct lane *lanes[LANES_MAX + 1]; /* the last one is the admin socket's */
 	size_t nlanes;

@@ -19,6 +19,11 @@ static int64_t spool_retain_us(void)
 	return the_daemon->conf->spool.retain_us;
 }
 
+static struct lookups *the_lookups(void)
+{
+	return the_daemon->lookups;
+}
+
 void front_services(struct daemon *d)
 {
 	static const struct plug_services services = {
@@ -35,6 +40,7 @@ void front_services(struct daemon *d)
 		.zone = line_plug_zone,
 		.emit = line_plug_emit,
 		.visit = line_plug_visit,
+		.lookups = the_lookups,
 		.count = view_plugin_count,
 	};
 	the_daemon = d;
@@ -65,6 +71,7 @@ int front_desk_open(struct daemon *d)
 		.store = line ? line_sink(line) : NULL,
 		.store_self = line ? line_sink_self(line) : NULL,
 		.store_prefix = prefix,
+		.lookups = d->lookups,
 		.view = { .arg = d,
 			.ready = view_ready,
 			.ledger = view_ledger,
@@ -97,7 +104,7 @@ struct passed {
 	struct desk_request *desk;
 };
 
-static size_t header_fields(const struct desk_answer *an, struct http_field *out, char retry[16])
+static size_t header_fields(const struct desk_answer *an, struct http_field *out, char retry[16], char age[16])
 {
 	size_t n = 0;
 	if (an->etag.len)
@@ -109,6 +116,10 @@ static size_t header_fields(const struct desk_answer *an, struct http_field *out
 	if (an->retry_after_s) {
 		snprintf(retry, 16, "%u", an->retry_after_s);
 		out[n++] = (struct http_field){ STR("Retry-After"), str_of(retry) };
+	}
+	if (an->has_age) {
+		snprintf(age, 16, "%u", an->age_s);
+		out[n++] = (struct http_field){ STR("Age"), str_of(age) };
 	}
 	return n;
 }
@@ -153,15 +164,15 @@ static void answer(struct lane_job *job)
 {
 	struct passed *p = (struct passed *)job;
 	const struct desk_answer *an = &p->desk->answer;
-	struct http_field fields[4];
-	char retry[16];
+	struct http_field fields[5];
+	char retry[16], age[16];
 	struct desk_request *desk = p->desk;
 	struct http_answer out = {
 		.status = an->status,
 		.type = an->type,
 		.body = an->body,
 		.fields = fields,
-		.nfields = header_fields(an, fields, retry),
+		.nfields = header_fields(an, fields, retry, age),
 	};
 	if (an->stream) {
 		http_stream_begin(p->http, &out);

@@ -10,7 +10,8 @@
 #include "main/daemon.h"
 #include "main/show.h"
 
-#define TAKE_TRIES 400 /* times 5 ms */
+#define TAKE_TRIES 400         /* times 5 ms */
+#define LOOKUP_WAIT_US 3000000 /* a store gets this long to give what is new */
 
 /* Opens and closes a chain of every station, so that a plugin that cannot run is known before anything is taken: one
  * that the configuration names is a reason to take nothing. */
@@ -49,6 +50,10 @@ static int load(struct daemon *d, struct conf **conf, struct plug_set **set, cha
 	int rc = check_conf(*conf, why);
 	if (!rc)
 		rc = plug_set_open(*conf, d->plugins, set, why);
+	if (!rc)
+		rc = check_lookups(*conf, *set, why);
+	if (!rc)
+		rc = lookups_check(d->lookups, *conf, why);
 	return rc ? rc : try_chains(*set, *conf, why);
 }
 
@@ -78,11 +83,15 @@ static void take(struct daemon *d, struct conf *conf, struct plug_set *set)
 	d->conf = conf;
 	d->plugins = set;
 	log_setup((enum log_level)conf->log.level, (enum log_format)conf->log.format);
+	lookups_reload(d->lookups, conf);
+	lookups_wait(d->lookups, LOOKUP_WAIT_US);
 	ledger_reload(d->ledger, set, conf);
 	for (size_t i = 0; i < d->nlines; i++)
 		line_reload(d->lines[i], set, conf);
 	for (size_t i = 0; i < d->nlanes; i++)
 		lane_reload(d->lanes[i], set, conf);
+	for (size_t i = 0; i < d->nsources; i++)
+		redis_source_reload(d->sources[i], set, conf);
 	desk_reload(d->desk, set, conf);
 	wait_for_stations(d);
 }

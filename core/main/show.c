@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "lookup/lookup.h"
 #include "plug/plug.h"
 #include "zone/zone.h"
 
@@ -78,6 +80,31 @@ int check_conf(const struct conf *c, char why[512])
 	return 0;
 }
 
+static bool reads_lookups(const struct conf_sink *cs, const struct plug_set *set)
+{
+	const struct tally_sink *sink = plug_set_sink(set, cs->plugin);
+	return sink && lookup_can_read(sink);
+}
+
+int check_lookups(const struct conf *c, const struct plug_set *set, char why[512])
+{
+	for (size_t i = 0; i < c->nlookups; i++) {
+		const struct conf_lookup *l = &c->lookups[i];
+		bool found = false;
+		for (size_t k = 0; k < c->nsinks; k++)
+			found = found || ((!l->store || strcmp(l->store, c->sinks[k].name) == 0) &&
+						 reads_lookups(&c->sinks[k], set));
+		if (found)
+			continue;
+		snprintf(why, 512, "%s: lookups.%s: %s%s%s", l->place, l->name,
+			l->store ? "the sink " : "no sink of sinks: is a store that can be read; add mariadb or sqlite",
+			l->store ? l->store : "",
+			l->store ? " is no store that can be read; name a mariadb or sqlite" : "");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_parts(const struct conf *c, char why[512])
 {
 	struct plug_set *set;
@@ -94,6 +121,8 @@ static int check_parts(const struct conf *c, char why[512])
 		}
 	if (!rc)
 		rc = check_stores(c, set, why);
+	if (!rc)
+		rc = check_lookups(c, set, why);
 	plug_set_unref(set);
 	return rc;
 }

@@ -20,4 +20,7 @@ int check_conf(const struct conf *c, char why[512]);
 /* No two sinks write into the same tables. 0 or -EINVAL with why. */
 int check_stores(const struct conf *c, struct plug_set *set, char why[512]);
 
+/* Each lookup has a store that can be read so. 0 or -EINVAL with why. */
+int check_lookups(const struct conf *c, const struct plug_set *set, char why[512]);
+
 #endif

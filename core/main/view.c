@@ -51,8 +51,10 @@ bool view_ready(void *arg, char why[256])
 		else if (*v.ship.note)
 			snprintf(why, 256, "sink %.60s: %.180s", v.name, v.ship.note);
 	}
-	if (ready)
+	if (ready) {
 		say_lost(d, &a, why);
+		lookups_trouble(d->lookups, why, 256);
+	}
 	arena_free(&a);
 	return ready;
 }

@@ -48,6 +48,13 @@ const struct meter_row meter_rows[M_METRICS] = {
 	[M_HTTP_CONNECTIONS] = { "tally_http_connections", METER_GAUGE, { NULL }, "HTTP connections open." },
 	[M_QUERY_SECONDS] = { "tally_query_seconds", METER_HISTOGRAM, { NULL }, "Duration of statistics queries." },
 	[M_QUERIES] = { "tally_queries_total", METER_COUNTER, { "source" }, "Statistics queries by where the answer came from." },
+	[M_LOOKUP_ROWS] = { "tally_lookup_rows", METER_GAUGE, { "lookup" }, "Rows of a lookup in memory." },
+	[M_LOOKUP_BYTES] = { "tally_lookup_bytes", METER_GAUGE, { "lookup" }, "Memory that they take." },
+	[M_LOOKUP_AGE] = { "tally_lookup_age_seconds", METER_GAUGE, { "lookup" }, "Time since its store last said that they are what it has." },
+	[M_LOOKUP_REFRESHES] = { "tally_lookup_refreshes_total", METER_COUNTER, { "lookup", "result" },
+		"Readings of a lookup: loaded, unchanged (its version is that of before), refused (too much, or no such column) or failed." },
+	[M_LOOKUP_ASKED] = { "tally_lookup_asked_total", METER_COUNTER, { "lookup", "result" },
+		"Joins asked of a lookup: found, missing (no such key, or null), unread (no rows yet), no_column." },
 };
 /* clang-format on */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lookup/lookup.h"
 #include "plug/inner.h"
 
 const char *const plug_hook_names[HOOKS] = {
@@ -21,6 +22,7 @@ const char *const plug_hook_names[HOOKS] = {
 	[HOOK_REQUEST] = "request",
 	[HOOK_ANSWERED] = "answered",
 	[HOOK_ARRIVE] = "arrive",
+	[HOOK_ENTER] = "enter",
 };
 
 /* Which hooks a plugin has at a station, as bits of enum plug_hook. */
@@ -37,7 +39,7 @@ static unsigned hooks_at(const struct tally_plugin *p, enum tally_station statio
 	case TALLY_DESK:
 		return (unsigned)(!!p->request << HOOK_REQUEST | !!p->answered << HOOK_ANSWERED);
 	case TALLY_DOOR:
-		return (unsigned)(!!p->arrive << HOOK_ARRIVE);
+		return (unsigned)(!!p->arrive << HOOK_ARRIVE | !!p->enter << HOOK_ENTER);
 	}
 	return 0;
 }
@@ -89,6 +91,7 @@ static int open_instance(struct tally_instance *in, char why[PLUG_WHY])
 
 static void drop_instance(struct tally_instance *in)
 {
+	lookup_held_close(in->lookups);
 	plug_set_unref(in->set);
 	free(in);
 }

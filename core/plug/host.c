@@ -19,6 +19,11 @@ void plug_services_set(const struct plug_services *given)
 	services = *given;
 }
 
+const struct plug_services *plug_services(void)
+{
+	return &services;
+}
+
 static uint32_t host_station(const struct tally_instance *in)
 {
 	return in->station;
@@ -347,7 +352,7 @@ static int host_work(struct tally_instance *in, void (*job)(void *), void (*done
 {
 	int (*work)(void *, void (*)(void *), void (*)(void *), void *) =
 		in->station == TALLY_DOOR ? services.door_work : services.work;
-	if (in->closing || !work)
+	if (in->closing || !work || (in->station == TALLY_DOOR && !in->owner))
 		return -ESHUTDOWN;
 	struct job *j = malloc(sizeof *j);
 	MUST(j != NULL);
@@ -413,4 +418,5 @@ const struct tally_host plug_host = {
 	.heavy_room = host_heavy_room,
 	.heavy_add = host_heavy_add,
 	.store_moment = host_store_moment,
+	.lookup = plug_lookup,
 };

@@ -111,6 +111,7 @@ enum plug_hook {
 	HOOK_REQUEST,
 	HOOK_ANSWERED,
 	HOOK_ARRIVE,
+	HOOK_ENTER,
 	HOOKS
 };
 
@@ -132,7 +133,9 @@ struct tally_instance {
 	void *self;
 	char room[PLUG_NAME_MAX + 8]; /* "plugin dedup", for the log */
 
-	struct arena *arena; /* [event, flush] of the batch; NULL elsewhere */
+	struct arena *arena;         /* [event, flush] of the batch, at the door of the request; NULL elsewhere */
+	bool entering;               /* [enter] */
+	struct lookup_held *lookups; /* NULL until the first lookup */
 	char reason[PLUG_REASON_MAX];
 	uint32_t retry_after_s;
 	struct plug_timer timers[HOOKS];
@@ -179,6 +182,14 @@ bool plug_say_once(struct tally_instance *in, enum plug_said what);
 /* ---- host.c ---- */
 
 extern const struct tally_host plug_host;
+
+/* ---- lookup.c ---- */
+
+int plug_lookup(struct tally_instance *in, struct tally_str name, struct tally_str key, struct tally_str column,
+	struct tally_str *text, uint32_t *type);
+void plug_lookup_end(struct tally_instance *in); /* the hook is over */
+
+const struct plug_services *plug_services(void);
 
 /* ---- change.c ---- */
 

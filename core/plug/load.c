@@ -108,7 +108,7 @@ static int vet_plugin(const struct tally_plugin *p, char why[PLUG_WHY])
 			p->save ? "save" : "load", p->save ? "load" : "save");
 	bool ledger = p->admit || p->forget || p->settle || p->recall;
 	bool line = p->event || p->tick || p->flush || p->reset || p->save || p->visit;
-	if (!ledger && !line && !p->request && !p->answered && !p->arrive)
+	if (!ledger && !line && !p->request && !p->answered && !p->arrive && !p->enter)
 		return plug_refuse(why, "has no hook at all, so it would never run; set at least one");
 	return 0;
 }

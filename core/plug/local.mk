@@ -8,6 +8,7 @@ libtallycore_la_SOURCES += \
 	core/plug/host.c \
 	core/plug/inner.h \
 	core/plug/load.c \
+	core/plug/lookup.c \
 	core/plug/pipeline.c \
 	core/plug/plug.h \
 	core/plug/set.c \

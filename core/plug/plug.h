@@ -51,6 +51,8 @@ must_check int plug_describe(const char *path, struct arena *a, struct tally_str
 
 /* ---- what the host table needs from the stations: set once by main before a chain is opened ---- */
 
+struct lookups;
+
 struct plug_services {
 	int (*level)(void);
 	double (*signal)(enum tally_signal which);
@@ -69,6 +71,8 @@ struct plug_services {
 		void *line, struct tally_str site); /* of the site's days; NULL = the configuration's */
 	int (*emit)(void *line, const struct tally_row *row);
 	int (*visit)(void *line, const struct tally_visit *before, const struct tally_visit *now);
+	/* door: what is looked up; NULL = nothing is */
+	struct lookups *(*lookups)(void);
 	/* counters: tally_plugin_NAME_total{plugin} */
 	void (*count)(const char *plugin, const char *name, int64_t by);
 };
@@ -107,7 +111,8 @@ struct plug_verdict {
 	unsigned retry_after_s;
 };
 
-/* [door] Every plugin may add to the event's props; arena: of the request. */
+/* [door] Every plugin may add to the event's props; arena: of the request. client NULL: the event came from a list, and
+ * nobody knows who made it. */
 void plug_arrive(struct plug_chain *ch, struct arena *arena, const struct tally_client *client, struct tally_event *ev);
 
 /* [ledger] TALLY_PASS if every plugin passed it, else the first other verdict; the plugins before get forget(). */

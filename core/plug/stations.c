@@ -34,23 +34,49 @@ static void say_failed(struct tally_instance *in, const char *hook, int rc)
 
 /* ---- door ---- */
 
-/* Of what it did to the event only the props count. */
+static int arrive_one(struct tally_instance *in, const struct tally_client *client, struct tally_event *ev)
+{
+	int64_t begun = plug_call_begin(in, HOOK_ARRIVE, PLUG_SAMPLED);
+	int rc = in->plugin->arrive(in->self, client, ev);
+	plug_call_end(in, HOOK_ARRIVE, begun);
+	return rc;
+}
+
+static int enter_one(struct tally_instance *in, struct tally_event *ev)
+{
+	in->entering = true;
+	int64_t begun = plug_call_begin(in, HOOK_ENTER, PLUG_SAMPLED);
+	int rc = in->plugin->enter(in->self, ev);
+	plug_call_end(in, HOOK_ENTER, begun);
+	in->entering = false;
+	plug_lookup_end(in);
+	return rc;
+}
+
+/* Of what a hook did to the event only the props count. */
+static void take_props(
+	struct tally_instance *in, const char *hook, int rc, const struct tally_event *own, struct tally_event *ev)
+{
+	if (rc != 0) {
+		say_failed(in, hook, rc);
+		return;
+	}
+	ev->props = own->props;
+	ev->nprops = own->nprops;
+}
+
 void plug_arrive(struct plug_chain *ch, struct arena *arena, const struct tally_client *client, struct tally_event *ev)
 {
 	for (size_t i = 0; i < ch->n; i++) {
 		struct tally_instance *in = ch->in[i];
 		struct tally_event own = *ev;
 		in->arena = arena;
-		int64_t begun = plug_call_begin(in, HOOK_ARRIVE, PLUG_SAMPLED);
-		int rc = in->plugin->arrive(in->self, client, &own);
-		plug_call_end(in, HOOK_ARRIVE, begun);
+		if (client && in->plugin->arrive)
+			take_props(in, "arrive", arrive_one(in, client, &own), &own, ev);
+		own = *ev;
+		if (in->plugin->enter)
+			take_props(in, "enter", enter_one(in, &own), &own, ev);
 		in->arena = NULL;
-		if (rc != 0) {
-			say_failed(in, "arrive", rc);
-			continue;
-		}
-		ev->props = own.props;
-		ev->nprops = own.nprops;
 	}
 }
 

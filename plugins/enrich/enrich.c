@@ -3,6 +3,7 @@
  *
  *   at the door   $device $browser $os from the user agent, $country from the address. Both are gone afterwards: the
  *                 spool and the stores get the coarse words only.
+ *                 What the option `join` makes of reference data, also for events of a Redis list.
  *   at the line   $source and $channel from the referrer and utm_*; the same three of a user agent that came as the prop
  *                 `user_agent` (a server that forwards its visitors' events, a Redis list).
  *
@@ -16,7 +17,8 @@ struct enrich {
 	const struct tally_host *host;
 	struct tally_instance *in;
 	struct agent_cache *agents;
-	struct geo *geo; /* at the door, if an option names a file */
+	struct geo *geo;     /* at the door, if an option names a file */
+	struct joins *joins; /* at the door, if there are any */
 };
 
 static bool is_set(const struct tally_event *ev, const char *key)
@@ -59,6 +61,14 @@ static int arrive(void *self, const struct tally_client *client, struct tally_ev
 	return 0;
 }
 
+static int enter(void *self, struct tally_event *ev)
+{
+	struct enrich *e = self;
+	if (e->joins)
+		joins_make(e->joins, ev);
+	return 0;
+}
+
 static int event(void *self, struct tally_event *ev)
 {
 	struct enrich *e = self;
@@ -79,6 +89,7 @@ static int event(void *self, struct tally_event *ev)
 static void enrich_close(void *self)
 {
 	struct enrich *e = self;
+	joins_close(e->joins);
 	geo_close(e->geo);
 	agent_cache_close(e->agents);
 	free(e);
@@ -86,7 +97,7 @@ static void enrich_close(void *self)
 
 static int enrich_open(const struct tally_host *host, struct tally_instance *in, void **self)
 {
-	const char *path = host->option_str(in, "geo");
+	const char *path = host->option_str(in, "geo"), *join = host->option_str(in, "join");
 	struct enrich *e = calloc(1, sizeof *e);
 	if (!e)
 		return -ENOMEM;
@@ -96,6 +107,8 @@ static int enrich_open(const struct tally_host *host, struct tally_instance *in,
 	int rc = e->agents ? 0 : -ENOMEM;
 	if (!rc && *path && host->station(in) == TALLY_DOOR)
 		rc = geo_open(host, in, path, &e->geo);
+	if (!rc && *join && host->station(in) == TALLY_DOOR)
+		rc = joins_open(host, in, join, &e->joins);
 	if (rc) {
 		enrich_close(e);
 		return rc;
@@ -108,6 +121,8 @@ static const struct tally_option options[] = {
 	{ "geo", TALLY_OPT_STRING, 0, "",
 		"a country database in MaxMind's format (.mmdb, absolute path); empty = no countries. A file put in its place "
 		"by a rename is taken within seconds" },
+	{ "join", TALLY_OPT_STRING, 0, "",
+		"props from lookups, a list of lines such as \"props.category = products.category by props.item\"" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
@@ -115,10 +130,11 @@ const struct tally_plugin tally_plugin = {
 	TALLY_PLUGIN_HEAD,
 	"enrich",
 	"0.1.0",
-	"device, browser, system and country at the door; source and channel at the line",
+	"device, browser, system, country and joins at the door; source and channel at the line",
 	options,
 	.open = enrich_open,
 	.close = enrich_close,
 	.event = event,
 	.arrive = arrive,
+	.enter = enter,
 };

@@ -83,4 +83,14 @@ void geo_close(struct geo *g);
 /* ISO 3166-1 alpha-2. False = not known. Now and then looks whether the file was replaced, and takes the new one. */
 bool geo_country(struct geo *g, struct tally_str address, char out[2]);
 
+/* ---- join.c: props from reference data ---- */
+
+struct joins;
+
+/* option: lines, "props.NAME = LOOKUP.COLUMN by FIELD". 0, or a negative errno, said with host->fail(). */
+int joins_open(const struct tally_host *host, struct tally_instance *in, const char *option, struct joins **out);
+void joins_close(struct joins *js);
+/* [enter] In the order of the lines, so that one may look up by what another has made. */
+void joins_make(struct joins *js, struct tally_event *ev);
+
 #endif

@@ -300,5 +300,13 @@ int md_read(void *reader, const struct tally_statement *st, tally_row_fn fn, voi
 void md_read_end(void *reader);
 const char *md_reader_error(void *reader);
 void md_reader_close(void *reader);
+/* The connection of the snapshot, the limit of the next statement set. */
+int md_reader_ready(void *reader, int64_t timeout_us, MYSQL **out);
+/* Keeps the words; a negative errno. */
+int md_reader_failed(void *reader, unsigned code, const char *words);
+
+/* ---- select.c ---- */
+
+int md_select(void *reader, const char *sql, int64_t timeout_us, tally_found_fn fn, void *arg);
 
 #endif

@@ -377,3 +377,18 @@ int md_read(void *reader, const struct tally_statement *q, tally_row_fn fn, void
 	mysql_stmt_close(st);
 	return rc;
 }
+
+/* ---- for select.c ---- */
+
+int md_reader_ready(void *reader, int64_t timeout_us, MYSQL **out)
+{
+	struct md_reader *r = reader;
+	int rc = set_limit(r, timeout_us);
+	*out = r->db;
+	return rc;
+}
+
+int md_reader_failed(void *reader, unsigned code, const char *words)
+{
+	return failed(reader, code, words);
+}

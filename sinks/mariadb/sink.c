@@ -299,6 +299,7 @@ const struct tally_sink tally_sink = {
 	.read_end = md_read_end,
 	.reader_error = md_reader_error,
 	.reader_close = md_reader_close,
+	.select = md_select,
 	.deletes = 1,
 	.merges = TALLY_M_QUANTILE,
 	.adopt = md_adopt,

@@ -268,3 +268,60 @@ int sq_read(void *reader, const struct tally_statement *q, tally_row_fn fn, void
 	sqlite3_finalize(st);
 	return rc;
 }
+
+/* ---- a SELECT of somebody else's tables ---- */
+
+static uint32_t type_of(sqlite3_stmt *st, int at)
+{
+	switch (sqlite3_column_type(st, at)) {
+	case SQLITE_INTEGER:
+		return TALLY_T_INT;
+	case SQLITE_FLOAT:
+		return TALLY_T_REAL;
+	case SQLITE_BLOB:
+		return TALLY_T_BLOB;
+	default:
+		return TALLY_T_TEXT;
+	}
+}
+
+static int give_rows(struct sq_reader *r, sqlite3_stmt *st, tally_found_fn fn, void *arg)
+{
+	const char *names[COLUMNS_MAX];
+	uint32_t types[COLUMNS_MAX] = { 0 };
+	struct tally_cell cells[COLUMNS_MAX];
+	int n = sqlite3_column_count(st), code;
+	struct tally_found out = { (size_t)n, names, types, NULL };
+	for (int i = 0; i < n; i++)
+		names[i] = sqlite3_column_name(st, i);
+	int rc = fn(arg, &out);
+	out.cells = cells;
+	while (rc == 0 && (code = sqlite3_step(st)) != SQLITE_DONE) {
+		if (code != SQLITE_ROW)
+			return failed(r, errno_of(r, code));
+		for (int i = 0; i < n; i++)
+			take_cell(st, i, types[i] = type_of(st, i), &cells[i]);
+		rc = fn(arg, &out);
+	}
+	return rc;
+}
+
+int sq_select(void *reader, const char *sql, int64_t timeout_us, tally_found_fn fn, void *arg)
+{
+	struct sq_reader *r = reader;
+	sqlite3_stmt *st = NULL;
+	const char *rest = "";
+	r->until_us = timeout_us ? mono_us() + timeout_us : 0;
+	int code = sqlite3_prepare_v2(r->db, sql, -1, &st, &rest), why = errno_of(r, code);
+	if (code != SQLITE_OK)
+		return failed(r, code == SQLITE_ERROR && why == -EIO ? -EINVAL : why);
+	int n = sqlite3_column_count(st), rc = 0;
+	if (!st || *rest || !sqlite3_stmt_readonly(st) || n < 1 || n > COLUMNS_MAX) {
+		snprintf(r->error, sizeof r->error, "this is no single SELECT of at most %d columns", COLUMNS_MAX);
+		rc = -EINVAL;
+	}
+	if (rc == 0)
+		rc = give_rows(r, st, fn, arg);
+	sqlite3_finalize(st);
+	return rc;
+}

@@ -185,6 +185,7 @@ const struct tally_sink tally_sink = {
 	.read_end = sq_read_end,
 	.reader_error = sq_reader_error,
 	.reader_close = sq_reader_close,
+	.select = sq_select,
 	.deletes = 1,
 	.merges = TALLY_M_QUANTILE,
 	.adopt = sq_adopt,

@@ -134,5 +134,12 @@ const struct member members[] = {
 	M(tally_guard, table), M(tally_guard, key), M(tally_guard, column), M(tally_guard, value),
 	M(tally_guard, alone), M(tally_sink, guards), M(tally_sink, drop),
 #endif
+#ifdef TALLY_PLUGIN_ENTER
+	M(tally_plugin, enter), M(tally_host, lookup),
+#endif
+#ifdef TALLY_SINK_SELECT
+	S(tally_found), M(tally_found, ncolumns), M(tally_found, names), M(tally_found, types), M(tally_found, cells),
+	M(tally_sink, select),
+#endif
 	{ NULL, 0, 0 }
 };

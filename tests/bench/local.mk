@@ -27,7 +27,7 @@ bench-parts: $(addsuffix $(EXEEXT),$(BENCHES))
 	@for b in $(BENCHES); do echo "$$b"; $$b || exit 1; done
 
 EXTRA_PROGRAMS += tests/bench/bench_enrich
-tests_bench_bench_enrich_SOURCES = tests/bench/bench_enrich.c
+tests_bench_bench_enrich_SOURCES = tests/bench/bench_enrich.c tests/unit/fake_table.h
 
 EXTRA_PROGRAMS += tests/bench/bench_keys
 tests_bench_bench_keys_SOURCES = tests/bench/bench_keys.c

@@ -177,13 +177,13 @@ static void *f_alloc(struct tally_instance *in, size_t bytes)
 	return fake_of(in)->in_batch ? arena_alloc(&fake_of(in)->batch, bytes) : NULL;
 }
 
-/* Texts only; a prop that is there already is changed. */
+/* A prop that is there already is changed; numbers are not read. */
 static int f_prop_set(
 	struct tally_instance *in, struct tally_event *ev, struct tally_str key, struct tally_str text, uint32_t type)
 {
 	struct fake *f = fake_of(in);
 	uint32_t at = 0;
-	MUST(f->in_batch && type == TALLY_PROP_STRING && key.len > 0);
+	MUST(f->in_batch && type <= TALLY_PROP_NUMBER && key.len > 0);
 	while (at < ev->nprops && !str_eq(ev->props[at].key, key))
 		at++;
 	if (at >= 64 || key.len > 64 || text.len > 4096)
@@ -192,7 +192,9 @@ static int f_prop_set(
 	struct tally_prop *props = arena_zalloc(&f->batch, n * sizeof *props);
 	if (ev->nprops)
 		memcpy(props, ev->props, ev->nprops * sizeof *props);
-	props[at] = (struct tally_prop){ .key = arena_str(&f->batch, key), .text = arena_str(&f->batch, text) };
+	props[at] = (struct tally_prop){
+		.key = arena_str(&f->batch, key), .text = arena_str(&f->batch, text), .type = type
+	};
 	ev->props = props;
 	ev->nprops = n;
 	return 0;
@@ -336,6 +338,33 @@ static uint64_t f_heavy_add(void *buf, uint32_t keys, const void *key, uint64_t 
 	return heavy_add(buf, key, times);
 }
 
+static bool is_text(struct tally_str s, const char *text)
+{
+	return str_eq(s, str_of(text));
+}
+
+static int f_lookup(struct tally_instance *in, struct tally_str name, struct tally_str key, struct tally_str column,
+	struct tally_str *text, uint32_t *type)
+{
+	const struct fake *f = fake_of(in);
+	bool declared = false, has_column = false;
+	for (const struct fake_lookup *l = f->lookups; l && l->name; l++) {
+		if (!is_text(name, l->name))
+			continue;
+		declared = true;
+		if (f->self && !l->column)
+			return -ENODATA;
+		has_column |= l->column && is_text(column, l->column);
+		if (!f->self || !is_text(key, l->key) || !is_text(column, l->column))
+			continue;
+		MUST(f->in_enter);
+		*text = str_of(l->text);
+		*type = l->type;
+		return l->text != NULL;
+	}
+	return !declared ? -EINVAL : !f->self || has_column ? 0 : -ENOENT;
+}
+
 static const struct tally_host table = {
 	.size = sizeof table,
 	.abi = TALLY_ABI,
@@ -373,6 +402,7 @@ static const struct tally_host table = {
 	.visit = f_visit,
 	.heavy_room = f_heavy_room,
 	.heavy_add = f_heavy_add,
+	.lookup = f_lookup,
 };
 
 /* ---- the test's side ---- */
@@ -423,6 +453,14 @@ int fake_arrive(struct fake *f, const struct tally_client *client, struct tally_
 	f->in_batch = true;
 	int rc = f->plugin->arrive(f->self, client, ev);
 	f->in_batch = false;
+	return rc;
+}
+
+int fake_enter(struct fake *f, struct tally_event *ev)
+{
+	f->in_batch = f->in_enter = true;
+	int rc = f->plugin->enter(f->self, ev);
+	f->in_batch = f->in_enter = false;
 	return rc;
 }
 

@@ -34,6 +34,11 @@ struct fake_row {
 	struct fake_amount amounts[8];
 };
 
+struct fake_lookup {
+	const char *name, *key, *column, *text; /* column NULL = nothing of it was read; text NULL = null */
+	uint32_t type;
+};
+
 struct fake_job {
 	void (*job)(void *), (*done)(void *);
 	void *arg;
@@ -60,6 +65,7 @@ struct fake { /* set by the test */
 	void *arg;
 	int emit_rc, work_rc;
 	bool replaying;
+	const struct fake_lookup *lookups; /* name NULL ends; NULL = none is declared */
 	void (*on_visit)(void *arg, const struct tally_visit *before, const struct tally_visit *now);
 
 	/* recorded */
@@ -82,6 +88,7 @@ struct fake { /* set by the test */
 	void *self;
 	struct arena arena, batch;
 	bool in_batch; /* alloc() works */
+	bool in_enter; /* lookup() works */
 };
 
 /* name: "rollup" -> plugins/.libs/rollup.so under the folder the tests run in, or under $TALLY_PLUGINS. Sets what a
@@ -94,6 +101,7 @@ void fake_close(struct fake *f);
 
 int fake_event(struct fake *f, struct tally_event *ev);
 int fake_arrive(struct fake *f, const struct tally_client *client, struct tally_event *ev);
+int fake_enter(struct fake *f, struct tally_event *ev);
 /* Ends the batch: rows are recorded anew, then the batch's memory is overwritten and freed. */
 int fake_flush(struct fake *f);
 void fake_reset(struct fake *f);

@@ -37,7 +37,8 @@ tests_plug_test_cache_redis_SOURCES = tests/plug/test_cache_redis.c $(cache_desk
 EXTRA_tests_plug_test_cache_redis_DEPENDENCIES = plugins/cache.la
 sink_store_sources = tests/plug/sink_store.h tests/plug/sink_store_tests.h tests/plug/sink_shop.c \
 	tests/plug/sink_store.c tests/plug/sink_store_kill.c tests/plug/sink_store_later.c tests/plug/sink_store_read.c \
-	tests/plug/sink_store_write.c tests/plug/sink_store_zone.c
+	tests/plug/sink_store_write.c tests/plug/sink_store_zone.c \
+	tests/plug/sink_store_select.c
 
 check_PROGRAMS += tests/plug/test_sink_sqlite
 tests_plug_test_sink_sqlite_SOURCES = tests/plug/test_sink_sqlite.c sinks/sqlite/errors.c $(sink_store_sources)
@@ -72,7 +73,7 @@ tests_plug_test_load_SOURCES = tests/plug/test_load.c $(built_so)
 tests_plug_test_load_CPPFLAGS = $(built_so_cppflags)
 
 check_PROGRAMS += tests/plug/test_chain
-tests_plug_test_chain_SOURCES = tests/plug/test_chain.c $(built_so)
+tests_plug_test_chain_SOURCES = tests/plug/test_chain.c tests/unit/fake_table.h $(built_so)
 tests_plug_test_chain_CPPFLAGS = $(built_so_cppflags)
 
 check_PROGRAMS += tests/plug/test_guide

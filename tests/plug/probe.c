@@ -228,6 +228,28 @@ static int arrive(void *self, const struct tally_client *client, struct tally_ev
 }
 #endif
 
+#ifdef TALLY_PLUGIN_ENTER
+/* What the lookup gives for the event's user, as a prop; or the error as a count. */
+static int enter(void *self, struct tally_event *ev)
+{
+	struct probe *p = self;
+	struct tally_str key = { "looked", 6 }, lookup = { "people", 6 }, column = { "tier", 4 }, text;
+	uint32_t type;
+	count(p, "enter");
+	ev->name.len = 0;
+	if (ev->visitor.len)
+		lookup = ev->visitor;
+	if (ev->page.len)
+		column = ev->page;
+	int rc = p->host->lookup(p->in, lookup, ev->user, column, &text, &type);
+	if (rc != 1) {
+		p->host->count(p->in, "looked", rc);
+		return 0;
+	}
+	return p->host->prop_set(p->in, ev, key, text, type);
+}
+#endif
+
 #ifdef PROBE_OPTIONS
 static const struct tally_option options[] = {
 	{ "number", TALLY_OPT_INT, 0, "3", "a number" },
@@ -267,5 +289,8 @@ const struct tally_plugin tally_plugin = {
 	.answered = answered,
 #if defined TALLY_PLUGIN_ARRIVE && !defined PROBE_DESK_ONLY
 	.arrive = arrive,
+#endif
+#if defined TALLY_PLUGIN_ENTER && !defined PROBE_DESK_ONLY
+	.enter = enter,
 #endif
 };

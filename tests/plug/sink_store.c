@@ -39,6 +39,7 @@ const struct CMUnitTest store_tests[] = {
 	cmocka_unit_test(test_parameters_and_columns_of_every_type),
 	cmocka_unit_test(test_long_values_are_read_whole),
 	cmocka_unit_test(test_readers_refuse_and_say_why),
+	cmocka_unit_test(test_other_tables_can_be_read),
 	cmocka_unit_test(test_a_slow_question_is_given_up),
 	cmocka_unit_test(test_the_documented_sql_runs),
 	cmocka_unit_test(test_an_empty_store_is_whole_from_the_beginning),

@@ -43,6 +43,9 @@ void test_a_reader_sees_one_moment(void **state);
 void test_parameters_and_columns_of_every_type(void **state);
 void test_long_values_are_read_whole(void **state);
 void test_readers_refuse_and_say_why(void **state);
+void test_other_tables_can_be_read(void **state);
+/* sink_store_select.c: the columns' names and the rows that a SELECT gives, as "name,name|tTEXT,i1,r1.5,bBYTES,null|…". */
+void select_is(struct shop *s, const char *sql, const char *wanted);
 void test_a_slow_question_is_given_up(void **state);
 void test_the_documented_sql_runs(void **state);
 void test_an_empty_store_is_whole_from_the_beginning(void **state);

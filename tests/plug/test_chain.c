@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "build_so.h"
+#include "fake_table.h"
+#include "lookup/lookup.h"
 #include "meter/meter.h"
 #include "plug/plug.h"
 #include "unit.h"
@@ -309,6 +311,83 @@ static void senders_are_shown_at_the_door(void **state)
 	close_all();
 }
 
+/* ---- lookups at the door ---- */
+
+static struct lookups *lookups;
+
+static struct lookups *the_lookups(void)
+{
+	return lookups;
+}
+
+static void give_people(void)
+{
+	static const struct fake_cell rows[] = { { TALLY_T_TEXT, 0, 0, "ann" }, { TALLY_T_TEXT, 0, 0, "gold" },
+		{ TALLY_T_TEXT, 0, 0, "bob" }, { TALLY_T_INT, 7, 0, fake_some } };
+	static const struct lookup_store store = { "main", &fake_sink, NULL };
+	static const struct conf_lookup people = { .name = "people",
+		.sql = "SELECT 1",
+		.key = "who",
+		.ttl_us = INT64_MAX / 4,
+		.max_rows = 9,
+		.memory = 1 << 20 };
+	struct conf c = { .limits.query_timeout_us = 1000000, .lookups = &people, .nlookups = 1 };
+	fake_table = (struct fake_table){ .names = { "who", "tier" }, .ncolumns = 2, .rows = rows, .n = 2 };
+	lookups = lookups_make();
+	lookups_open(lookups, &c, dir.path, &store, 1);
+	lookups_run(lookups);
+	lookups_wait(lookups, 60000000);
+}
+
+static struct tally_event enter(const char *user, const char *lookup, const char *column)
+{
+	struct tally_event ev = { .name = STR("view"),
+		.site = STR("shop"),
+		.user = str_of(user),
+		.visitor = str_of(lookup),
+		.page = str_of(column) };
+	plug_arrive(chain, &batch, NULL, &ev);
+	return ev;
+}
+
+static void all_events_are_shown_lookups_at_the_door(void **state)
+{
+	(void)state;
+	struct plug_services with = services;
+	with.lookups = the_lookups;
+	plug_services_set(&with);
+	open_two(TALLY_DOOR);
+	struct tally_event ev = enter("ann", "", ""); /* there are no lookups at all */
+	assert_int_equal(told("one.looked"), -EINVAL);
+	assert_int_equal(ev.nprops, 0);
+	give_people();
+	ev = enter("ann", "", "");
+	assert_int_equal(told("one.arrive"), 0); /* nobody knows its client */
+	assert_int_equal(told("one.enter"), 2);
+	assert_int_equal(told("two.enter"), 2);
+	assert_int_equal(ev.nprops, 1);
+	assert_true(str_eq(ev.props[0].text, STR("gold")) && ev.props[0].type == TALLY_PROP_STRING);
+	assert_true(str_eq(ev.name, STR("view")));
+	ev = enter("bob", "", "");
+	assert_true(ev.props[0].type == TALLY_PROP_NUMBER && ev.props[0].number == 7);
+	ev = enter("eve", "", "");
+	assert_int_equal(ev.nprops, 0);
+	assert_int_equal(told("one.looked"), -EINVAL); /* 0 for a key that is not there */
+	ev = enter("ann", "", "colour");
+	assert_int_equal(told("one.looked"), -EINVAL - ENOENT);
+	struct tally_client client = { .address = STR("192.0.2.1"), .agent = STR("agent") };
+	ev = (struct tally_event){ .name = STR("view"), .site = STR("shop"), .user = STR("ann") };
+	plug_arrive(chain, &batch, &client, &ev); /* both hooks, this one behind */
+	assert_int_equal(ev.nprops, 3);
+	assert_true(str_eq(ev.props[0].key, STR("one")) && str_eq(ev.props[1].key, STR("looked")));
+	close_all();
+	plug_services_set(&services);
+	lookups_stop(lookups);
+	lookups_free(lookups);
+	lookups = NULL;
+	assert_int_equal(system(arena_printf(&batch, "rm -r %s/lookups", dir.path)), 0);
+}
+
 static void rows_reach_the_line(void **state)
 {
 	(void)state;
@@ -465,6 +544,7 @@ int main(void)
 		cmocka_unit_test(events_pass_the_stages_in_order),
 		cmocka_unit_test(what_an_event_is_stays_what_it_is),
 		cmocka_unit_test(senders_are_shown_at_the_door),
+		cmocka_unit_test(all_events_are_shown_lookups_at_the_door),
 		cmocka_unit_test(rows_reach_the_line),
 		cmocka_unit_test(requests_are_answered_held_and_refused),
 		cmocka_unit_test(an_instance_at_work_outlives_its_chain),

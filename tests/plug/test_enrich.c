@@ -2,6 +2,7 @@
 /* plugins/enrich: what it makes of a user agent, a referrer and tags, and what it leaves alone. */
 #include "test_enrich.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 #define CRAWLERS "suites/ua/crawler-user-agents/crawler-user-agents.json"
 
-static const struct fake_option usual[] = { { .name = "geo", .s = "" }, { .name = NULL } };
+static const struct fake_option usual[] = { { .name = "geo", .s = "" }, { .name = "join", .s = "" }, { .name = NULL } };
 static struct fake f;
 
 static int setup(void **state)
@@ -200,6 +201,147 @@ static void the_user_agent_of_an_event_is_a_prop(void **state)
 	assert_string_equal(prop(&ev, "$device"), "");
 }
 
+/* ---- joins ---- */
+
+static const struct fake_lookup reference[] = {
+	{ "products", "1", "category", "shoes", TALLY_PROP_STRING },
+	{ "products", "1", "price", "49.5", TALLY_PROP_NUMBER },
+	{ "products", "2", "category", NULL, 0 },
+	{ "products", "3", "category", "", TALLY_PROP_STRING },
+	{ "depts", "shoes", "dept", "feet", TALLY_PROP_STRING },
+	{ "users", "u1", "tier", "gold", TALLY_PROP_STRING },
+	{ "unread", "", NULL, NULL, 0 },
+	{ .name = NULL },
+};
+
+/* With these lines of join; what open() says. */
+static int reopen(const char *join)
+{
+	struct fake_option options[] = { { .name = "geo", .s = "" }, { .name = "join", .s = join }, { .name = NULL } };
+	fake_close(&f);
+	fake_load(&f, "enrich");
+	f.options = options;
+	f.station = TALLY_DOOR;
+	f.lookups = reference;
+	return fake_open(&f);
+}
+
+static struct tally_event entered(struct tally_prop *props, uint32_t n)
+{
+	struct tally_event ev = view();
+	ev.user = STR("u1");
+	ev.props = props;
+	ev.nprops = n;
+	assert_int_equal(fake_enter(&f, &ev), 0);
+	return ev;
+}
+
+static struct tally_event entered_item(const char *item)
+{
+	static struct tally_prop prop;
+	prop = (struct tally_prop){ .key = STR("item"), .text = str_of(item) };
+	return entered(&prop, 1);
+}
+
+static void reference_data_becomes_props(void **state)
+{
+	(void)state;
+	assert_int_equal(reopen("props.category = products.category by props.item\n"
+				"props.price=products.price by props.item\n"
+				"  props.dept =  depts.dept  by  props.category \n"
+				"props.tier = users.tier by user\n"
+				"props.what = unread.what by page"),
+		0);
+	struct tally_event ev = entered_item("1");
+	assert_int_equal(ev.nprops, 5);
+	assert_string_equal(prop(&ev, "category"), "shoes");
+	assert_string_equal(prop(&ev, "price"), "49.5");
+	assert_int_equal(ev.props[2].type, TALLY_PROP_NUMBER);
+	assert_string_equal(prop(&ev, "dept"), "feet"); /* by what the first line made */
+	assert_string_equal(prop(&ev, "tier"), "gold");
+	static const char *const none[] = { "2", "3", "9", "" }; /* null, empty, no such key, no key */
+	for (size_t i = 0; i < 4; i++) {
+		ev = entered_item(none[i]);
+		assert_int_equal(ev.nprops, 2);
+		assert_string_equal(prop(&ev, "tier"), "gold");
+	}
+	ev = entered(NULL, 0);
+	assert_int_equal(ev.nprops, 1);
+}
+
+static void what_was_sent_is_not_joined_over(void **state)
+{
+	(void)state;
+	struct tally_prop sent[] = { { .key = STR("item"), .text = STR("1") },
+		{ .key = STR("category"), .text = STR("") } };
+	assert_int_equal(
+		reopen("props.category = products.category by props.item\nprops.dept = depts.dept by props.category"),
+		0);
+	struct tally_event ev = entered(sent, 2);
+	assert_int_equal(ev.nprops, 2);
+	assert_string_equal(prop(&ev, "category"), "");
+	/* a number of the sender is its text */
+	sent[0].type = TALLY_PROP_NUMBER;
+	sent[0].number = 1;
+	ev = entered(sent, 1);
+	assert_string_equal(prop(&ev, "dept"), "feet");
+}
+
+static void a_missing_column_is_said_once(void **state)
+{
+	(void)state;
+	assert_int_equal(reopen("props.a = products.colour by props.item"), 0);
+	for (int i = 0; i < 3; i++) {
+		struct tally_event ev = entered_item("1");
+		assert_int_equal(ev.nprops, 1);
+	}
+	assert_int_equal(f.logs, 1);
+}
+
+static void a_full_event_is_not_joined(void **state)
+{
+	(void)state;
+	struct tally_prop full[64];
+	char keys[64][8];
+	assert_int_equal(reopen("props.category = products.category by props.item"), 0);
+	for (int i = 0; i < 64; i++) {
+		snprintf(keys[i], sizeof keys[i], "k%d", i);
+		full[i] = (struct tally_prop){ .key = i ? str_of(keys[i]) : STR("item"), .text = STR("1") };
+	}
+	struct tally_event ev = entered(full, 64);
+	assert_int_equal(ev.nprops, 64);
+	assert_int_equal(fake_counted(&f, "no_room"), 1);
+}
+
+static void lines_that_are_no_joins_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line, *says;
+	} bad[] = {
+		{ "category = products.category by props.item", "does not begin with the prop" },
+		{ "props. = products.category by props.item", "does not begin with the prop" },
+		{ "props.a products.category by props.item", "does not begin with the prop" },
+		{ "props.a = products by props.item", "names no lookup and column" },
+		{ "props.a = .category by props.item", "names no lookup and column" },
+		{ "props.a = products. by props.item", "names no lookup and column" },
+		{ "props.a = products.category", "names no lookup and column" },
+		{ "props.a = products.category by item", "does not end in a field" },
+		{ "props.a = products.category by props.", "does not end in a field" },
+		{ "props.a = product.category by props.item", "no lookup 'product' is declared" },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(reopen(bad[i].line), -EINVAL);
+		if (!strstr(f.said, bad[i].says))
+			fail_msg("%s: %s", bad[i].line, f.said);
+	}
+	char many[33 * 48] = "";
+	for (int i = 0; i < 33; i++)
+		strcat(many, "props.a = products.category by props.item\n");
+	assert_int_equal(reopen(many), -EINVAL);
+	assert_non_null(strstr(f.said, "more than 32"));
+}
+
 /* ---- sources and channels ---- */
 
 static const struct {
@@ -290,6 +432,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(strange_bytes_are_borne, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_private_client_shows_its_device_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_sent_counts_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(reference_data_becomes_props, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_sent_is_not_joined_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_missing_column_is_said_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_event_is_not_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(lines_that_are_no_joins_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_event_goes_without, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_user_agent_of_an_event_is_a_prop, setup, teardown),
 		cmocka_unit_test_setup_teardown(sources_and_channels, setup, teardown),

@@ -16,7 +16,7 @@
 #define COUNTRIES "suites/geo/GeoIP2-Country-Test.mmdb"
 
 static char path[64], next[80];
-static struct fake_option options[] = { { .name = "geo", .s = path }, { .name = NULL } };
+static struct fake_option options[] = { { .name = "geo", .s = path }, { .name = "join", .s = "" }, { .name = NULL } };
 static struct fake f;
 
 static void put(const char *to, const char *bytes, size_t len)
@@ -144,7 +144,7 @@ static void a_replaced_file_is_taken(void **state)
 
 static void open_fails_with(const char *file, const char *words)
 {
-	struct fake_option other[] = { { .name = "geo", .s = file }, { .name = NULL } };
+	struct fake_option other[] = { { .name = "geo", .s = file }, { .name = "join", .s = "" }, { .name = NULL } };
 	struct fake g;
 	fake_load(&g, "enrich");
 	g.options = other;

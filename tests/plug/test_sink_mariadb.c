@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MariaDB: what every store must do, and what only a server and a network can suffer. */
 #include "sink_mariadb.h"
+#include "sink_store_tests.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -175,6 +176,24 @@ static void test_a_reader_gives_a_frozen_server_up(void **state)
 	place.noptions = 2;
 }
 
+static void test_types_of_other_tables(void **state)
+{
+	(void)state;
+	server_wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	server_sql(
+		"CREATE TABLE tally.`other` (a BIGINT UNSIGNED, b DECIMAL(10,2), c DECIMAL(30,2), d BIT(9), e DATETIME(3),"
+		" f DATE, g TINYINT, h YEAR, i FLOAT, j JSON, k VARBINARY(9), l ENUM('x','y'), m VARCHAR(9) CHARACTER SET latin1)");
+	server_sql(
+		"INSERT INTO tally.`other` VALUES (18446744073709551615, 12.50, 1234567890123456789.25, b'100000001',"
+		" '2026-11-26 08:00:00.25', '2026-11-26', -1, 2026, 0.1, '{\"a\":1}', x'41', 'y', 'h\u00fct')");
+	select_is(s, "SELECT a, b, c, d, e, f, g, h, i, j, k, l, m FROM tally.other",
+		"a,b,c,d,e,f,g,h,i,j,k,l,m|t18446744073709551615,r12.5,t1234567890123456789.25,i257,t2026-11-26 08:00:00.250,"
+		"t2026-11-26,i-1,i2026,r0.1,t{\"a\":1},bA,ty,th\u00fct");
+	server_sql("DROP TABLE tally.`other`");
+	shop_close(s);
+}
+
 static void test_a_read_only_server_is_the_wrong_one(void **state)
 {
 	(void)state;
@@ -267,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_a_killed_connection_is_made_anew),
 		cmocka_unit_test(test_a_server_that_goes_and_comes_back),
 		cmocka_unit_test(test_a_reader_gives_a_frozen_server_up),
+		cmocka_unit_test(test_types_of_other_tables),
 		cmocka_unit_test(test_a_read_only_server_is_the_wrong_one),
 		cmocka_unit_test(test_a_zombie_is_waited_for),
 		cmocka_unit_test(test_recent_sketches_are_not_asked_for),

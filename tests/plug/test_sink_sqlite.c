@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SQLite: what every store must do, and what only a file can suffer. */
-#include "sink_store.h"
+#include "sink_store_tests.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -144,6 +144,18 @@ static void test_a_reader_before_the_store_says_so(void **state)
 	shop_close(s);
 }
 
+/* A column may hold anything: the type is the value's. */
+static void test_values_of_other_tables_have_their_own_type(void **state)
+{
+	(void)state;
+	wipe();
+	struct shop *s = shop_open(NODE_A, "main", "");
+	place.sql("CREATE TABLE other (a INTEGER, b)");
+	place.sql("INSERT INTO other VALUES (1, 'x'), ('y', 2), (1.5, x'41'), (NULL, 1e3)");
+	select_is(s, "SELECT a, b FROM other ORDER BY rowid", "a,b|i1,tx|ty,i2|r1.5,bA|null,r1000");
+	shop_close(s);
+}
+
 /* ---- errors.c: every code by what it leads to ---- */
 
 static void test_every_code_has_its_class(void **state)
@@ -267,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_a_missing_folder_stops),
 		cmocka_unit_test(test_a_full_file_backs_off_and_recovers),
 		cmocka_unit_test(test_a_reader_before_the_store_says_so),
+		cmocka_unit_test(test_values_of_other_tables_have_their_own_type),
 		cmocka_unit_test(test_every_code_has_its_class),
 		cmocka_unit_test(test_a_database_that_may_not_grow),
 		cmocka_unit_test(test_a_damaged_file_stops),

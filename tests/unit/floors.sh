@@ -17,6 +17,7 @@ meter 1
 spool 2
 sketch 2
 http 2
+lookup 3
 plug 3
 ship 3
 line 4

@@ -40,13 +40,14 @@ static void a_dump_loads_and_dumps_the_same(void **state)
 	(void)state;
 	struct arena a;
 	arena_init(&a, 0);
-	struct conf *c =
-		load("sites: { shop.example: { origins: ['https://shop.example'], time_window: { past: 400d } } }\n"
-		     "sources: [ redis: { url: 'redis://u:pw@h/0', list: l, map: { name: action, 'props.i': x } } ]\n"
-		     "pipeline: [ dedup: { window: 5m, list: [a, 'b c'] }, rollup ]\n"
-		     "redirects: { secret: 'very $${secret' }\n"
-		     "sinks: [ mariadb: { name: m, url: 'mysql://u:p@h/d', password: x },\n"
-		     "  'null': { a: 'price $${5} \xe2\x80\xa8', b: \"tab\\tbell\\a\", c: [] } ]\n");
+	struct conf *c = load(
+		"sites: { shop.example: { origins: ['https://shop.example'], time_window: { past: 400d } } }\n"
+		"sources: [ redis: { url: 'redis://u:pw@h/0', list: l, map: { name: action, 'props.i': x } } ]\n"
+		"pipeline: [ dedup: { window: 5m, list: [a, 'b c'] }, rollup ]\n"
+		"redirects: { secret: 'very $${secret' }\n"
+		"lookups: { p: { sql: \"SELECT ';' AS a, k\\n -- all\\n FROM p\", key: k, ttl: 90s, version: v, store: m } }\n"
+		"sinks: [ mariadb: { name: m, url: 'mysql://u:p@h/d', password: x },\n"
+		"  'null': { a: 'price $${5} \xe2\x80\xa8', b: \"tab\\tbell\\a\", c: [] } ]\n");
 	const char *first = conf_dump(c, &a).ptr;
 	conf_free(c);
 	assert_null(strstr(first, "very"));
@@ -75,6 +76,8 @@ static void everything_of_the_contract_is_read(void **state)
 		"      'event:props:utm_term'],\n"
 		"    metrics: [pageviews, 'sum:value', 'max:props.price', 'p:value'] }\n"
 		"sinks:\n- sqlite: { name: s, prefix: x_, batch: 7, flush: 1s, path: p.db }\n- null\n"
+		"lookups: { p: { sql: SELECT 1 AS k, key: k },\n"
+		"  q: { sql: SELECT 2 AS k, key: k, ttl: 1s, version: v, store: s, max_rows: 7, memory: 1MiB } }\n"
 		"retention: { events: 30d, minute: 1d, quarter: 400d, day: forever, month: any }\n");
 	assert_string_equal(c->listen, "[::1]:9000");
 	assert_string_equal(c->admin, "127.0.0.1:8471");
@@ -116,6 +119,15 @@ static void everything_of_the_contract_is_read(void **state)
 	assert_string_equal(r->metrics[2].field, "price");
 	assert_string_equal(r->metrics[1].field, "");
 	assert_true(r->metrics[3].kind == TALLY_QUANTILE && !r->metrics[3].is_prop);
+	assert_int_equal(c->nlookups, 2);
+	const struct conf_lookup *p = conf_lookup(c, STR("p")), *q = conf_lookup(c, STR("q"));
+	assert_null(conf_lookup(c, STR("P")));
+	assert_string_equal(p->sql, "SELECT 1 AS k");
+	assert_true(!p->version && !p->store && p->ttl_us == 300000000 && p->max_rows == 100000);
+	assert_int_equal(p->memory, 64 << 20);
+	assert_string_equal(q->version, "v");
+	assert_string_equal(q->store, "s");
+	assert_true(q->ttl_us == 1000000 && q->max_rows == 7 && q->memory == 1 << 20);
 	assert_string_equal(c->sinks[0].prefix, "x_");
 	assert_int_equal(c->sinks[0].batch, 7);
 	assert_int_equal(c->sinks[0].noptions, 1);

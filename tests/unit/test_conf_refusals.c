@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "conf/option.h"
 #include "conf_file.h"
 
 #define LONG_40 "a123456789a123456789a123456789a123456789"
@@ -43,8 +44,24 @@ static const struct {
 		" is longer than the 107 bytes a UNIX socket's path may have; name a shorter one" },
 	{ "keys: { file: /k }\n",
 		"1:7: keys: not implemented in this version: remove it; without keys tally listens on 127.0.0.1 only" },
+	{ "lookups: [ x ]\n", "1:10: lookups: a mapping (name: { options }) is expected here" },
 	{ "lookups: { x: {} }\n",
-		"1:10: lookups: not implemented in this version: remove it; send what you need as props" },
+		"1:15: lookups.x.sql: must be given, as in: \"SELECT id, category, version FROM products\"" },
+	{ "lookups: { x: { sql: SELECT 1 } }\n", "1:15: lookups.x.key: must be given, as in: id" },
+	{ "lookups: { 1x: { sql: SELECT 1, key: k } }\n",
+		"1:12: lookups: '1x' is not a name: 1 to 48 letters, digits and _, not beginning with a digit" },
+	{ "lookups: { x: { sql: SELECT 1, key: k, tll: 5m } }\n",
+		"1:40: lookups.x: unknown option 'tll'; did you mean 'ttl'?" },
+	{ "lookups: { x: { sql: SELECT 1, key: k, ttl: 1ms } }\n",
+		"1:45: lookups.x.ttl: 1ms is out of range: 100ms to 30d" },
+	{ "lookups: { x: { sql: SELECT 1, key: 'a`b' } }\n",
+		"1:37: lookups.x.key: 'a`b' is not the name of a column: 1 to 64 bytes, without control characters and `" },
+	{ "lookups: { x: { sql: SELECT 1, key: k, store: sqlit } }\n",
+		"1:12: lookups.x.store: no sink is named 'sqlit'; did you mean 'sqlite'?" },
+	{ "lookups: { x: { sql: SELECT 1, key: k, store: m } }\n",
+		"1:12: lookups.x.store: no sink is named 'm'; leave it out, or name one under sinks:" },
+	{ "lookups: { x: { sql: SELECT 1, key: k }, X: { sql: SELECT 1, key: k } }\n",
+		"1:42: lookups: the name 'X' is taken at FILE:1:12" },
 	{ "trusted_proxies: [10.0.0.0/33]\n",
 		"1:19: trusted_proxies: '10.0.0.0/33' is not an address range; write it as in 10.0.0.0/8 or fd00::/8" },
 	{ "trusted_proxies: 10.0.0.0/8\n", "1:18: trusted_proxies: a list is expected, as in [ a, b ]" },
@@ -161,6 +178,41 @@ static void refusals_say_where_what_and_the_remedy(void **state)
 	}
 }
 
+/* What follows the text, NULL = it is taken. */
+static const struct {
+	const char *sql, *why;
+} selects[] = {
+	{ "SELECT id, c FROM products", NULL },
+	{ "  select\n1", NULL },
+	{ "WITH a AS (SELECT 1 AS x) SELECT x FROM a", NULL },
+	{ "SELECT ';' AS a, \"b;\" , `c)` FROM t -- ; not here )\n WHERE (1) /* nor ; ( here */", NULL },
+	{ "SELECT 'it''s' AS a", NULL },
+	{ "", "is not a SELECT" },
+	{ "UPDATE t SET a = 1", "is not a SELECT" },
+	{ "SELECTED", "is not a SELECT" },
+	{ "SELECT 1;", "has a `;`" },
+	{ "SELECT 1; DROP TABLE t", "has a `;`" },
+	{ "SELECT 1) AS x; DELETE FROM t; SELECT (1", "closes a bracket" },
+	{ "SELECT (1", "opens a bracket" },
+	{ "SELECT 'a", "has a quote" },
+	{ "SELECT 'a\\' AS b", "has a backslash" },
+	{ "SELECT \"a\\\" AS b", "has a backslash" },
+	{ "SELECT 1 /* a", "has a comment that is not closed" },
+	{ "SELECT 1 /*! INTO OUTFILE 'x' */", "has a comment that some servers run" },
+	{ "SELECT 1 # a", "has a `#`" },
+	{ "SELECT ? AS a", "has a `?`" },
+};
+
+static void a_lookup_is_one_select(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof selects / sizeof *selects; i++) {
+		const char *why = conf_judge_select(selects[i].sql);
+		if (selects[i].why ? !why || strncmp(why, selects[i].why, strlen(selects[i].why)) != 0 : why != NULL)
+			fail_msg("%s: %s", selects[i].sql, why ? why : "taken");
+	}
+}
+
 static void loopback_is_told_from_the_world(void **state)
 {
 	(void)state;
@@ -185,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refusals_say_where_what_and_the_remedy),
+		cmocka_unit_test(a_lookup_is_one_select),
 		cmocka_unit_test(loopback_is_told_from_the_world),
 	};
 	return RUN_CONF_TESTS("conf_refusals", tests);

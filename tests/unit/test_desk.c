@@ -219,7 +219,9 @@ static void other_paths_are_refused_by_name(void **state)
 	expect(ask("POST", "/v1/query/funnel", "", "{}", NULL), 400, "missing_field");
 	get("/v1/sites/shop.example/live", 503, "no_stream");
 	get("/v1/sites/shop.example/active", 200, "\"metrics\":[0]");
-	get("/v1/lookup/products/1", 501, "not_implemented");
+	get("/v1/lookup/products/1", 404, "no lookup is declared");
+	get("/v1/lookup/products", 404, "not_found");
+	expect(ask("POST", "/v1/lookup/products/1", "", "", NULL), 405, "method_not_allowed");
 	get("/v1/sites/shop.example/bottom", 404, "not_found");
 	assert_true(desk_knows(STR("/v1/query")));
 	assert_true(desk_knows(STR("/v1/sites/a/b/top")));

@@ -323,7 +323,7 @@ struct tally_host {
 	 * never NULL there; NULL anywhere else. Nothing frees it earlier. */
 	void *(*alloc)(struct tally_instance *in, size_t bytes);
 
-	/* [event, arrive] sets or adds a prop; texts are copied. -E2BIG past the limits of an event (64 props, key 64, text 4096
+	/* [event, arrive, enter] sets or adds a prop; texts are copied. -E2BIG past the limits of an event (64 props, key 64, text 4096
 	 * bytes), -EINVAL: an empty key, no UTF-8, an unknown type, or a text that is no number or bool of that type. */
 	int (*prop_set)(struct tally_instance *in, struct tally_event *ev, struct tally_str key, struct tally_str text,
 		uint32_t type);
@@ -370,7 +370,7 @@ struct tally_host {
 	int (*request_version)(struct tally_instance *in, uint64_t request, uint64_t *version);
 
 	/* [ledger, desk, door] runs job(arg) in the worker pool, where it may block with a time-out, then done(arg) on this
-	 * station. arg is the plugin's. Non-zero: neither will run. */
+	 * station. arg is the plugin's. Non-zero: neither will run (the door of a Redis list has no pool). */
 	int (*work)(struct tally_instance *in, void (*job)(void *arg), void (*done)(void *arg), void *arg);
 
 	/* [any thread] adds to the counter tally_plugin_count_total{plugin,name}; name as for reason(). */
@@ -399,8 +399,17 @@ struct tally_host {
 	/* [desk] A number that changes, before anybody is told of it, whenever this daemon has changed the store; 0 = there is
 	 * none. What was true of the store and this number is still true of them together, but for what other nodes write. */
 	uint64_t (*store_moment)(const struct tally_instance *in);
+
+	/* [open, enter] The value in a column of the row with that key, of a lookup declared under `lookups:`. It is read
+	 * from memory and never waits. 1 = found: text (UTF-8) lives until the hook returns, type is TALLY_PROP_STRING or
+	 * NUMBER; 0 = no row has that key, or the value is null; -ENODATA: nothing of it was read from its store yet;
+	 * -ENOENT: it has no such column; -EINVAL: no lookup of that name is declared; -EPERM: not here.
+	 * In open() only the name counts, key and column are ignored and the result is 0 or -EINVAL. All lookups inside one
+	 * hook are of one moment. */
+	int (*lookup)(struct tally_instance *in, struct tally_str name, struct tally_str key, struct tally_str column,
+		struct tally_str *text, uint32_t *type);
 };
-#define TALLY_HOST_HEAVY 1   /* for #ifdef: this header has the two above */
+#define TALLY_HOST_HEAVY 1   /* for #ifdef: this header has heavy_room() and heavy_add() */
 #define TALLY_HOST_MOMENT 1  /* for #ifdef: this header has store_moment() */
 #define TALLY_HOST_NUMBERS 1 /* for #ifdef: this header has sketch_add_numbers() */
 
@@ -502,7 +511,15 @@ struct tally_plugin {
 	 * instance of its own. Non-zero: said in the log once; the event goes on as it came. Not called for events from a
 	 * Redis list or for dead letters sent again: nobody knows their client. */
 	int (*arrive)(void *self, const struct tally_client *client, struct tally_event *ev);
+
+	/* [door] Every event that comes in from outside, over HTTP (behind `arrive` of this plugin) and from Redis lists, is
+	 * read and checked, and nothing of it is written yet. It may set props, as in `arrive`; what it sets is part of the
+	 * event from then on, in every store and at every replay, so here is the place for what depends on the moment:
+	 * host->lookup() works here only. Non-zero: as for `arrive`. Not called for dead letters sent again: they have passed
+	 * it. */
+	int (*enter)(void *self, struct tally_event *ev);
 };
+#define TALLY_PLUGIN_ENTER 1 /* for #ifdef: this header has the hook `enter`, and `lookup` in tally_host */
 #define TALLY_GIVES_VISITS 1u
 #define TALLY_GIVES_VALUES 2u /* beside it: its visits have `values` */
 

@@ -234,6 +234,19 @@ struct tally_statement {
  * the reader. */
 typedef int (*tally_row_fn)(void *arg, const struct tally_cell *cells);
 
+#define TALLY_SINK_SELECT 1 /* for #ifdef: this header has tally_found, and `select` below */
+
+/* What a SELECT gave that somebody else wrote: the names of its columns, and a row. */
+struct tally_found {
+	size_t ncolumns;
+	const char *const *names; /* UTF-8, as the store gives them */
+	const uint32_t *types;    /* enum tally_type of each cell, INT REAL TEXT or BLOB; may change from row to row */
+	const struct tally_cell *cells; /* NULL = no row yet. A TEXT need not be UTF-8 */
+};
+
+/* Everything dies with the call. Non-zero stops the statement and is its result. It must not call the reader. */
+typedef int (*tally_found_fn)(void *arg, const struct tally_found *row);
+
 /* ---- the descriptor ---- */
 
 struct tally_sink {
@@ -307,6 +320,13 @@ struct tally_sink {
 	/* Removes a table that is not among tables(); one that is not there is no error. NULL = the sink cannot. enum
 	 * tally_sink_rc, as for position(). [the thread of position() and write(), after a position() that was OK] */
 	int (*drop)(void *self, const char *table);
+
+	/* A reader's statement of the store's own SQL, of tables that are not tally's; as read(), in the same snapshot.
+	 * fn is called once with the columns and no cells, then for each row. Numbers that fit no INT or REAL without loss
+	 * are TEXT, and so are dates. One statement only; it cannot write. 0, what fn returned, or a negative errno: -EINVAL
+	 * if the store does not understand it, -ENOENT if a table is missing, the others as for read(); the words are those
+	 * of reader_error(). NULL = the sink has no such thing. */
+	int (*select)(void *reader, const char *sql, int64_t timeout_us, tally_found_fn fn, void *arg);
 };
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI
