@@ -564,6 +564,23 @@ static void lookers_see_one_moment(void **state)
 	close_all(l);
 }
 
+static void a_null_is_not_found(void **state)
+{
+	(void)state;
+	struct conf c = conf_of(1);
+	struct lookup_value v;
+	(void)ask_of();
+	struct lookups *l = open_all(&c);
+	lookups_run(l);
+	lookups_wait(l, 60000000);
+	struct lookup_held *h = lookup_held_open(l);
+	assert_int_equal(lookup_held_find(h, STR("people"), STR("1"), STR("name"), &v), LOOKUP_FOUND);
+	assert_int_equal(lookup_held_find(h, STR("people"), STR("2"), STR("name"), &v), LOOKUP_MISSING);
+	assert_int_equal(lookup_held_find(h, STR("people"), STR("2"), STR("v"), &v), LOOKUP_FOUND);
+	lookup_held_close(h);
+	close_all(l);
+}
+
 static void what_is_found_stays_until_it_is_let_go(void **state)
 {
 	(void)state;
@@ -613,6 +630,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_much_keeps_what_was_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_keeps_what_is_read_the_same_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(lookers_see_one_moment, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_null_is_not_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_found_stays_until_it_is_let_go, setup, teardown),
 	};
 	return RUN_TESTS("lookup", tests);
