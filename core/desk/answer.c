@@ -132,7 +132,8 @@ static int run_plans(struct work *w)
 	for (int i = 0; i < PARTS; i++) {
 		struct part *p = &w->parts[i];
 		p->ran = p->wanted;
-		p->plan.nodes = w->version.nodes <= STORE_NODES_MAX ? w->version.nodes : 0;
+		/* what stands beside a row is not ranked */
+		p->plan.nodes = i == NOW && w->version.nodes <= STORE_NODES_MAX ? w->version.nodes : 0;
 		p->plan.hash_key = w->job->state.hash_key_known ? w->job->state.meta.hash_key : NULL;
 		p->plan.only = only_of(w, i);
 		int rc = p->wanted ? run_plan(&p->run, p->q, &p->plan, w->reader, w->job->arena, &w->err) : 0;

@@ -25,26 +25,44 @@ static bool is_nothing(const struct groups *g, const struct group *at)
 	return true;
 }
 
-void groups_drop_nothing(struct groups *g)
+static void free_sketches(const struct groups *g, struct group *at)
+{
+	for (size_t i = 0; i < g->needs->n; i++) {
+		free(at->amounts[i].sketch);
+		at->amounts[i] = (struct group_amount){ 0 }; /* it may still be found in the index */
+	}
+}
+
+void groups_keep(struct groups *g, bool (*stays)(void *arg, const struct group *at), void *arg)
 {
 	struct group **at = &g->first;
 	g->last = NULL;
 	while (*at) {
-		if (is_nothing(g, *at)) {
-			*at = (*at)->next;
-			g->n--;
+		if (stays(arg, *at)) {
+			g->last = *at;
+			at = &(*at)->next;
 			continue;
 		}
-		g->last = *at;
-		at = &(*at)->next;
+		free_sketches(g, *at);
+		*at = (*at)->next;
+		g->n--;
 	}
+}
+
+static bool is_something(void *arg, const struct group *at)
+{
+	return !is_nothing(arg, at);
+}
+
+void groups_drop_nothing(struct groups *g)
+{
+	groups_keep(g, is_something, g);
 }
 
 void groups_close(struct groups *g)
 {
 	for (struct group *at = g->first; at; at = at->next)
-		for (size_t i = 0; i < g->needs->n; i++)
-			free(at->amounts[i].sketch);
+		free_sketches(g, at);
 	table_free(&g->index);
 	g->first = g->last = NULL;
 }
@@ -184,6 +202,8 @@ void group_seal(const struct groups *g, struct group *at)
 		if (am->draft)
 			hll_draft_end(am->sketch, &am->len);
 		am->draft = false;
+		if (g->needs->need[i].kind == TALLY_VISITORS)
+			am->visitors = am->len ? llround(hll_estimate(am->sketch, am->len)) : 0;
 	}
 }
 
@@ -268,11 +288,6 @@ int group_merge(struct groups *g, struct group *into, const struct group *from)
 
 /* ---- values ---- */
 
-static int64_t visitors(const struct group_amount *am)
-{
-	return am->len ? llround(hll_estimate(am->sketch, am->len)) : 0;
-}
-
 static struct group_value integer(int64_t i)
 {
 	return (struct group_value){ GROUP_INT, i, (double)i };
@@ -301,7 +316,7 @@ struct group_value group_metric(
 	case QM_PAGEVIEWS:
 		return integer(am->count);
 	case QM_VISITORS:
-		return integer(visitors(am));
+		return integer(am->visitors);
 	case QM_SUM:
 		return real(am->number, true);
 	case QM_AVG:
@@ -323,14 +338,14 @@ struct group_value group_metric(
 	case QM_CONVERSION:
 		break;
 	}
-	return real(whole ? round(1000.0 * (double)visitors(am) / (double)whole) / 10 : 0, true);
+	return real(whole ? round(1000.0 * (double)am->visitors / (double)whole) / 10 : 0, true);
 }
 
 int64_t group_visitors(const struct plan_needs *needs, const struct group *g)
 {
 	for (size_t i = 0; i < needs->n; i++)
 		if (needs->need[i].kind == TALLY_VISITORS)
-			return visitors(&g->amounts[i]);
+			return g->amounts[i].visitors;
 	return 0;
 }
 

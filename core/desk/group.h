@@ -15,7 +15,8 @@ struct group_amount {
 	double number;
 	uint8_t *sketch;
 	size_t len, cap;
-	bool draft; /* visitors: see hll_draft_begin() */
+	bool draft;       /* visitors: see hll_draft_begin() */
+	int64_t visitors; /* once sealed: an estimate costs thousands of steps */
 };
 
 struct group {
@@ -43,6 +44,8 @@ struct group *groups_place(struct groups *g, size_t bucket, const struct tally_s
 /* The group with the bucket and values of another (of the same query), or NULL. */
 const struct group *groups_find(const struct groups *g, const struct group *like);
 
+/* Takes out those that are not to stay. They stay in the index: what is found there is nothing, and must not be added to. */
+void groups_keep(struct groups *g, bool (*stays)(void *arg, const struct group *at), void *arg);
 /* Rows that visits have left again. They stay in the index: what is found there is nothing. */
 void groups_drop_nothing(struct groups *g);
 

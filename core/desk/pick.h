@@ -42,8 +42,14 @@ size_t pick_buckets(const struct query *q, const struct plan *p);
 /* The starts of a piece's buckets from *at on, at most max; *at moves on, to the piece's end behind the last. */
 size_t pick_starts(const struct query *q, const struct plan_piece *p, int64_t *at, int64_t *out, size_t max);
 
+struct top;
+
 /* The keys of the rows that can be on the page, from the ranks of all. 1: out is filled. 0: the question is no top list, or
- * ranks do not tell enough: all rows are to be read. -errno with r->err. */
-must_check int top_pick(struct run *r, struct pick *out);
+ * ranks do not tell enough: all rows are to be read. -errno with r->err. *narrower: if not NULL, fewer will do once the
+ * pieces of months have been read; top_close() it. */
+must_check int top_pick(struct run *r, struct pick *out, struct top **narrower);
+/* Leaves out of pk, and of the groups, what months rule out. */
+void top_narrow(struct top *t, struct pick *pk);
+void top_close(struct top *t);
 
 #endif

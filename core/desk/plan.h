@@ -87,7 +87,7 @@ struct plan {
 
 	/* the caller's, for the run */
 	const uint8_t *hash_key; /* of the store; NULL = not known */
-	unsigned nodes;          /* that wrote into the range; 0 = not known */
+	unsigned nodes;          /* that wrote into the range; 0 = not known, or no row may be left out by its rank */
 	const struct pick *only; /* rows that the answer needs no more than; NULL = all */
 };
 

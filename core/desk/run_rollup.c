@@ -222,7 +222,7 @@ static int read_picked(struct rollup_scan *s, const struct plan_piece *p)
 }
 
 /* Rows that the filter names, or that a top list needs; more lookups than rows save nothing. */
-static int pick(struct run *r)
+static int pick(struct run *r, struct top **narrower)
 {
 	struct pick_pins pins;
 	struct pick *pk = arena_zalloc(r->arena, sizeof *pk);
@@ -236,9 +236,25 @@ static int pick(struct run *r)
 			r->only = pk;
 		return 0;
 	}
-	int rc = top_pick(r, pk);
+	int rc = top_pick(r, pk, narrower);
 	r->only = rc > 0 ? pk : NULL;
 	return rc > 0 ? 0 : rc;
+}
+
+static int read_pieces(struct rollup_scan *s, bool months, bool others)
+{
+	struct run *r = s->run;
+	int rc = 0;
+	for (r->piece = 0; rc == 0 && r->piece < r->plan->npieces; r->piece++) {
+		const struct plan_piece *p = &r->plan->pieces[r->piece];
+		if (p->grain == TALLY_MONTH ? !months : !others)
+			continue;
+		if (p->grain == PLAN_EVENTS)
+			rc = run_scan(r);
+		else
+			rc = r->only ? read_picked(s, p) : read_rows(s, p, NULL);
+	}
+	return rc;
 }
 
 int run_rollup(struct run *r)
@@ -248,13 +264,16 @@ int run_rollup(struct run *r)
 		s.sketches |= group_is_sketch(r->plan->needs.need[i].kind);
 		s.by_name |= r->plan->from_name[i];
 	}
-	int rc = pick(r);
-	for (r->piece = 0; rc == 0 && r->piece < r->plan->npieces; r->piece++) {
-		const struct plan_piece *p = &r->plan->pieces[r->piece];
-		if (p->grain == PLAN_EVENTS)
-			rc = run_scan(r);
-		else
-			rc = r->only ? read_picked(&s, p) : read_rows(&s, p, NULL);
+	struct top *narrower = NULL;
+	int rc = pick(r, &narrower);
+	if (rc == 0 && narrower) {
+		rc = read_pieces(&s, true, false);
+		if (rc == 0)
+			top_narrow(narrower, (struct pick *)(uintptr_t)r->only);
 	}
+	if (rc == 0)
+		rc = read_pieces(&s, !narrower, true);
+	if (narrower)
+		top_close(narrower);
 	return rc;
 }

@@ -11,6 +11,9 @@
  * keys, all of them, are read by the second step (run_rollup.c), which adds them up as ever; nothing of the first step is
  * in the answer. Where floors are too high to tell, more is read of each bucket, and in the end everything.
  *
+ * By visitors many keys are left, since sums of days say little. So the sketches of whole months are read first: their union
+ * is a better bound from below, and with the days' sums from above, and fewer keys need their days read.
+ *
  * Estimates err: 0.81 % (standard error). Bounds of visitors are drawn wider by SLACK, seven of those: that a row is
  * missed for it happens once in 10^11 rows at the edge of the page.
  *
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 
 #include "desk/pick.h"
+#include "sketch/hll.h"
 
 #define WANTED_MAX 1000 /* limit and offset */
 #define BUCKETS_MAX 400
@@ -28,7 +32,8 @@
 #define SLACK 0.06
 
 struct list { /* one bucket */
-	size_t piece;
+	size_t piece, depth;
+	bool month;
 	int64_t start_us;
 	double floor; /* events of a row that was not read are at most so many */
 	size_t read;
@@ -39,6 +44,8 @@ struct seen { /* one key */
 	uint8_t key[PICK_KEY];
 	double events, visitors, most; /* sums, and the largest visitors of one row */
 	double floors;                 /* of the buckets it was seen in, once a row */
+	double rest, rest_floors;      /* visitors and floors of those that are no months */
+	bool out;
 };
 
 struct top {
@@ -46,14 +53,16 @@ struct top {
 	const struct schema_rollup *rollup;
 	struct pick_pins pins;
 	bool by_visitors;
-	size_t wanted, depth, nodes;
+	size_t wanted, depth, nodes; /* depth: of a day's list; others by the root of their length */
+	int loose;
 	struct list *lists, *list; /* list: the one under way */
 	size_t nlists;
 	struct seen **in_list; /* its rows */
 	struct table index;
 	struct seen *first;
 	size_t nseen;
-	double floors; /* of all lists, for as many rows of a key as there are nodes */
+	double floors,
+		rest_floors; /* of all lists, for as many rows of a key as there are nodes; of those that are no months */
 };
 
 /* ---- which questions ---- */
@@ -113,7 +122,9 @@ static void make_lists(struct top *t)
 	for (size_t i = 0; i < p->npieces; i++) {
 		int64_t at = p->pieces[i].from_us, start;
 		while (pick_starts(t->run->q, &p->pieces[i], &at, &start, 1))
-			t->lists[t->nlists++] = (struct list){ .piece = i, .start_us = start };
+			t->lists[t->nlists++] = (struct list){
+				.piece = i, .month = p->pieces[i].grain == TALLY_MONTH, .start_us = start
+			};
 	}
 }
 
@@ -146,6 +157,7 @@ static int take_row(void *arg, const struct tally_cell *c)
 	t->list->floor = (double)c[1].v.i;
 	s->events += (double)c[1].v.i;
 	s->visitors += visitors;
+	s->rest += t->list->month ? 0 : visitors;
 	if (visitors > s->most)
 		s->most = visitors;
 	return 0;
@@ -180,7 +192,33 @@ static void put_list(struct top *t, const struct list *l, struct store_sql *sql)
 	out_lit(&sql->text, " ORDER BY ");
 	store_sql_name(sql, column(t, TALLY_EVENTS, 0));
 	out_lit(&sql->text, " DESC LIMIT ");
-	store_sql_int(sql, (int64_t)t->depth);
+	store_sql_int(sql, (int64_t)l->depth);
+}
+
+/* With heavy tails floors fall as one by the depth, so the sum of floors is least for its cost where depths are as the roots
+ * of what the buckets hold. */
+static size_t depth_of(const struct top *t, const struct list *l)
+{
+	switch (t->run->plan->pieces[l->piece].grain) {
+	case TALLY_MONTH:
+		return t->depth * 5;
+	case TALLY_DAY:
+		return t->depth;
+	default:
+		return t->depth / 8 + 1;
+	}
+}
+
+static void take_floor(struct top *t, struct list *l)
+{
+	if (l->read < l->depth) /* all of it */
+		l->floor = 0;
+	t->floors += (double)t->nodes * l->floor;
+	t->rest_floors += l->month ? 0 : (double)t->nodes * l->floor;
+	for (size_t k = 0; k < l->read; k++) {
+		t->in_list[k]->floors += l->floor;
+		t->in_list[k]->rest_floors += l->month ? 0 : l->floor;
+	}
 }
 
 /* 1 = they hold too many keys. */
@@ -189,22 +227,19 @@ static int read_lists(struct top *t)
 	table_free(&t->index);
 	t->first = NULL;
 	t->nseen = 0;
-	t->floors = 0;
-	t->in_list = arena_alloc(t->run->arena, (t->depth + 1) * sizeof(struct seen *));
+	t->floors = t->rest_floors = 0;
+	t->in_list = arena_alloc(t->run->arena, (t->depth * 5 + 1) * sizeof(struct seen *));
 	for (size_t i = 0; i < t->nlists; i++) {
+		struct list *l = t->list = &t->lists[i];
 		struct store_sql sql;
-		t->list = &t->lists[i];
-		t->list->read = 0;
-		t->run->piece = t->list->piece;
-		put_list(t, t->list, &sql);
+		l->read = 0;
+		l->depth = depth_of(t, l);
+		t->run->piece = l->piece;
+		put_list(t, l, &sql);
 		int rc = run_statement(t->run, &sql, take_row, t);
 		if (rc || t->nseen > SEEN_MAX)
 			return rc ? rc : 1;
-		if (t->list->read < t->depth) /* all of it */
-			t->list->floor = 0;
-		t->floors += (double)t->nodes * t->list->floor;
-		for (size_t k = 0; k < t->list->read; k++)
-			t->in_list[k]->floors += t->list->floor;
+		take_floor(t, l);
 	}
 	return 0;
 }
@@ -228,27 +263,26 @@ static int highest_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-/* What the last place of the page has at least; below 0 = there are not so many rows. */
-static double last_place(const struct top *t)
+/* What the last place of the page has at least, of the lower bounds of n keys; below 0 = there are not so many rows. */
+static double last_place(const struct top *t, double *bounds, size_t n)
 {
-	if (t->nseen < t->wanted)
-		return -1;
-	double *all = arena_alloc(t->run->arena, t->nseen * sizeof *all);
-	size_t n = 0;
-	for (const struct seen *s = t->first; s; s = s->next)
-		all[n++] = lower(t, s);
-	qsort(all, n, sizeof *all, highest_first);
-	return all[t->wanted - 1];
+	qsort(bounds, n, sizeof *bounds, highest_first);
+	return n < t->wanted ? -1 : bounds[t->wanted - 1];
 }
 
 /* False: a row that was not seen could be on the page, or too many could. */
 static bool choose(struct top *t, struct pick *out)
 {
-	double least = last_place(t), unseen = t->by_visitors ? t->floors * (1 + SLACK) : t->floors;
+	double *bounds = arena_alloc(t->run->arena, (t->nseen + 1) * sizeof *bounds);
+	size_t n = 0;
+	for (const struct seen *s = t->first; s; s = s->next)
+		bounds[n++] = lower(t, s);
+	double least = last_place(t, bounds, n), unseen = t->by_visitors ? t->floors * (1 + SLACK) : t->floors;
 	if (unseen > 0 && unseen >= least)
 		return false;
-	for (const struct seen *s = t->first; s; s = s->next) {
-		if (upper(t, s) < least)
+	for (struct seen *s = t->first; s; s = s->next) {
+		s->out = upper(t, s) < least;
+		if (s->out)
 			continue;
 		if (out->n >= CANDIDATES_MAX)
 			return false;
@@ -258,13 +292,13 @@ static bool choose(struct top *t, struct pick *out)
 	return true;
 }
 
-static int pick_rows(struct top *t, int loose, struct pick *out)
+static int pick_rows(struct top *t, struct pick *out)
 {
 	for (int round = 0; round < ROUNDS; round++, t->depth *= 4) {
 		int rc = read_lists(t);
 		if (rc)
 			return rc < 0 ? rc : 0;
-		if (!pick_named(t->run->plan, &t->pins, loose, t->run->arena, out))
+		if (!pick_named(t->run->plan, &t->pins, t->loose, t->run->arena, out))
 			return 0;
 		if (choose(t, out))
 			return 1;
@@ -272,16 +306,93 @@ static int pick_rows(struct top *t, int loose, struct pick *out)
 	return 0;
 }
 
-int top_pick(struct run *r, struct pick *out)
+/* ---- narrowing, once months are read ---- */
+
+static bool can_narrow(const struct top *t, const struct pick *pk)
 {
-	struct top t = { .run = r, .rollup = r->plan->rollup, .nodes = r->plan->nodes };
-	pick_pins(r->q, r->plan, &t.pins);
-	int loose = loose_dim(&t);
-	if (loose < 0 || !is_top_list(&t))
+	bool months = false, others = false;
+	for (size_t i = 0; i < t->nlists; i++) {
+		months |= t->lists[i].month;
+		others |= !t->lists[i].month;
+	}
+	return t->by_visitors && months && others && pk->n > t->wanted + t->wanted / 8;
+}
+
+static struct seen *seen_of(const struct top *t, const struct group *g)
+{
+	struct tally_str values[QUERY_FIELDS_MAX];
+	uint8_t key[PICK_KEY];
+	for (uint32_t i = 0; i < t->rollup->rollup->ndims; i++)
+		values[i] = (int)i == t->loose ? g->values[0] : t->pins.of_dim[i]->values[0];
+	schema_rollup_key(t->run->plan->hash_key, values, t->rollup->rollup->ndims, key);
+	return table_get(&t->index, str_make((char *)key, PICK_KEY));
+}
+
+/* The estimate so far replaces what the months' lists said. */
+static void draw_in(struct top *t)
+{
+	const struct run *r = t->run;
+	unsigned need = r->plan->needs.of_metric[r->q->order[0].index];
+	for (const struct group *g = r->groups.first; g; g = g->next) {
+		struct seen *s = seen_of(t, g);
+		double here = hll_estimate(g->amounts[need].sketch, g->amounts[need].len);
+		if (!s)
+			continue;
+		if (here > s->most)
+			s->most = here;
+		if (here + s->rest < s->visitors)
+			s->visitors = here + s->rest;
+		s->floors = t->floors - t->rest_floors + s->rest_floors; /* months have nothing unseen any more */
+	}
+}
+
+static bool stays(void *arg, const struct group *g)
+{
+	const struct seen *s = seen_of(arg, g);
+	return !s || !s->out;
+}
+
+void top_narrow(struct top *t, struct pick *pk)
+{
+	double *bounds = arena_alloc(t->run->arena, (pk->n + 1) * sizeof *bounds);
+	size_t n = 0, kept = 0;
+	draw_in(t);
+	for (size_t i = 0; i < pk->n; i++) {
+		const struct seen *s = table_get(&t->index, str_make((char *)pk->keys[i], PICK_KEY));
+		if (s)
+			bounds[n++] = lower(t, s);
+	}
+	double least = last_place(t, bounds, n);
+	for (size_t i = 0; i < pk->n; i++) {
+		struct seen *s = table_get(&t->index, str_make((char *)pk->keys[i], PICK_KEY));
+		if (s && (s->out = upper(t, s) < least))
+			continue;
+		memmove(pk->keys[kept++], pk->keys[i], PICK_KEY);
+	}
+	pk->n = kept;
+	groups_keep(&t->run->groups, stays, t);
+}
+
+void top_close(struct top *t)
+{
+	table_free(&t->index);
+}
+
+int top_pick(struct run *r, struct pick *out, struct top **narrower)
+{
+	struct top *t = arena_zalloc(r->arena, sizeof *t);
+	*narrower = NULL;
+	*t = (struct top){ .run = r, .rollup = r->plan->rollup, .nodes = r->plan->nodes };
+	pick_pins(r->q, r->plan, &t->pins);
+	t->loose = loose_dim(t);
+	if (t->loose < 0 || !is_top_list(t))
 		return 0;
-	t.depth = (t.by_visitors ? 5 : 2) * t.wanted + 20;
-	make_lists(&t);
-	int rc = pick_rows(&t, loose, out);
-	table_free(&t.index);
+	t->depth = (t->by_visitors ? 3 : 1) * t->wanted + t->wanted / 4 + 10;
+	make_lists(t);
+	int rc = pick_rows(t, out);
+	if (rc > 0 && can_narrow(t, out))
+		*narrower = t;
+	else
+		top_close(t);
 	return rc;
 }
