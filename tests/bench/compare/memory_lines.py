@@ -19,7 +19,7 @@ def mb(pid, field):
 
 def idle_run(scene):
     def run():
-        d = scene.tallyd(CONF % SITES)
+        d = scene.tallyd(CONF % SITES, "idle%d" % len(scene.processes))     # each with a data_dir of its own
         d.send([{"name": "view", "page": "/"}])
         must_hold(d, 1)
         sample = mb(pid_of(d.process), "VmRSS")
