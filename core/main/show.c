@@ -105,6 +105,16 @@ int check_lookups(const struct conf *c, const struct plug_set *set, char why[512
 	return 0;
 }
 
+/* What plugins say of their options where they need nothing that is not open: joins and databases of enrich. */
+static int check_doors(const struct conf *c, struct plug_set *set, char why[512])
+{
+	struct plug_chain *chain;
+	int rc = plug_chain_open(set, c, TALLY_DOOR, NULL, true, &chain, why);
+	if (rc == 0)
+		plug_chain_close(chain);
+	return rc;
+}
+
 static int check_parts(const struct conf *c, char why[512])
 {
 	struct plug_set *set;
@@ -123,6 +133,8 @@ static int check_parts(const struct conf *c, char why[512])
 		rc = check_stores(c, set, why);
 	if (!rc)
 		rc = check_lookups(c, set, why);
+	if (!rc)
+		rc = check_doors(c, set, why);
 	plug_set_unref(set);
 	return rc;
 }

@@ -255,6 +255,11 @@ def away(d, db, store, redis, sink):
     print("away: the rows read before go on, also after a kill, and their age is told")
 
 
+def refused_by_check(d, *words):
+    p = subprocess.run([program("tallyd"), "-t", "-c", d.file, "-d", d.data, "-p", d.plugin_dir()], capture_output=True, text=True)
+    check(p.returncode == 1 and all(w in p.stderr for w in words), "-t: %d %s" % (p.returncode, p.stderr))
+
+
 def reloads(d, redis, sink):
     def configure(*lookups):
         d.configure(conf(redis, sink, *lookups))
@@ -266,6 +271,7 @@ def reloads(d, redis, sink):
     configure(PRODUCTS, OTHER)
     d.tally("reload", ok=(1,))
     equal(look(d, "hats", "groups")[0], 200, "one that a plugin needs cannot go")
+    refused_by_check(d, "no lookup 'groups' is declared")
     configure(PRODUCTS, GROUPS)
     d.tally("reload")
     equal(look(d, "hats", "other")[0], 404, "one that is gone")
@@ -277,8 +283,7 @@ def reloads(d, redis, sink):
     d.tally("reload")
     wait_for("a key that is none", lambda: "no column `idd`" in look(d, "2")[1].get("detail", ""))
     configure(PRODUCTS.replace("FROM products", "FROM products; DROP TABLE products"), GROUPS)
-    p = subprocess.run([program("tallyd"), "-t", "-c", d.file, "-d", d.data, "-p", d.plugin_dir()], capture_output=True, text=True)
-    check(p.returncode == 1 and "lookups.products.sql" in p.stderr and "`;`" in p.stderr, "-t: %d %s" % (p.returncode, p.stderr))
+    refused_by_check(d, "lookups.products.sql", "`;`")
     d.tally("reload", ok=(1,))
     configure(PRODUCTS, GROUPS)
     d.tally("reload")
