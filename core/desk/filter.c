@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "desk/query.h"
+#include "text/fold.h"
 
 static const struct {
 	const char *name;
@@ -32,7 +34,7 @@ static int compile(struct query *q, struct query_filter *f, struct arena *a, con
 			query_fail(err, 400, "bad_pattern", "a pattern is at most %d bytes", QUERY_PATTERN_MAX);
 			return query_fail_at(err, NULL, (int)i);
 		}
-		if (pattern_compile(a, v, &f->patterns[i], &why, &at)) {
+		if (pattern_compile(a, v, f->folded, &f->patterns[i], &why, &at)) {
 			query_fail(err, 400, "bad_pattern", "the pattern is refused at its byte %zu: %s", at, why);
 			return query_fail_at(err, NULL, (int)i);
 		}
@@ -58,8 +60,16 @@ static size_t sort_once(struct tally_str *values, size_t n)
 	return kept;
 }
 
+static void fold_values(struct arena *a, struct tally_str *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *to = arena_alloc(a, values[i].len * FOLD_GROWTH + 1);
+		values[i] = str_make(to, fold_text(values[i], to));
+	}
+}
+
 int query_make_test(struct query *q, struct arena *a, struct tally_str op, struct tally_str dimension,
-	struct tally_str *values, size_t n, struct query_filter **out, struct query_error *err)
+	struct tally_str *values, size_t n, bool folded, struct query_filter **out, struct query_error *err)
 {
 	struct query_filter *f = arena_zalloc(a, sizeof *f);
 	size_t i = 0;
@@ -76,11 +86,14 @@ int query_make_test(struct query *q, struct arena *a, struct tally_str op, struc
 			err, 400, "bad_filter", "a filter compares with 1 to %d values", QUERY_FILTER_VALUES_MAX);
 	f->op = tests[i].op;
 	f->negated = tests[i].negated;
+	f->folded = folded;
 	int rc = query_field(q, a, dimension, &f->field, err);
 	if (rc)
 		return rc;
 	if (f->op == QF_MATCHES)
 		rc = compile(q, f, a, values, n, err);
+	else if (folded)
+		fold_values(a, values, n);
 	f->values = values;
 	f->nvalues = sort_once(values, n);
 	*out = f;
@@ -119,6 +132,34 @@ static bool matches_one(const struct query_filter *f, struct tally_str v)
 	return false;
 }
 
+static bool holds(const struct query_filter *f, struct tally_str v)
+{
+	switch (f->op) {
+	case QF_IS:
+		return is_one_of(f, v);
+	case QF_CONTAINS:
+		return contains_one(f, v);
+	default:
+		return matches_one(f, v);
+	}
+}
+
+#define SMALL_TEXT 512
+
+/* The value as the test compares it. */
+static bool test_holds(const struct query_filter *f, struct tally_str v)
+{
+	char small[SMALL_TEXT * FOLD_GROWTH], *to = small;
+	if (!f->folded || v.len == 0)
+		return holds(f, v);
+	if (v.len > SMALL_TEXT)
+		to = memory_alloc(v.len * FOLD_GROWTH);
+	bool yes = holds(f, str_make(to, fold_text(v, to)));
+	if (to != small)
+		free(to);
+	return yes;
+}
+
 bool query_passes(const struct query_filter *f, const struct tally_str *values)
 {
 	switch (f->op) {
@@ -135,11 +176,9 @@ bool query_passes(const struct query_filter *f, const struct tally_str *values)
 	case QF_NOT:
 		return !query_passes(f->kids[0], values);
 	case QF_IS:
-		return is_one_of(f, values[f->field]) != f->negated;
 	case QF_CONTAINS:
-		return contains_one(f, values[f->field]) != f->negated;
 	case QF_MATCHES:
-		return matches_one(f, values[f->field]) != f->negated;
+		return test_holds(f, values[f->field]) != f->negated;
 	}
 	return false;
 }

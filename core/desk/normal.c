@@ -46,7 +46,7 @@ static void put_filter(struct text_out *o, const struct query *q, const struct q
 			out_lit(o, i ? "," : ",[");
 			out_json(o, f->values[i]);
 		}
-		out_lit(o, "]");
+		out_lit(o, f->folded ? "],{\"case_sensitive\":false}" : "]");
 	}
 	out_lit(o, "]");
 }

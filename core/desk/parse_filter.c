@@ -79,17 +79,20 @@ static int read_values(struct parse *ps, const struct parse_place *p, struct tal
 	return 0;
 }
 
-/* The fourth element: {"case_sensitive": true} is what is done anyway. */
-static int read_modifiers(const struct parse_place *p, struct query_error *err)
+/* The fourth element: {"case_sensitive": false} compares folded text; true is the default. */
+static int read_modifiers(const struct parse_place *p, bool *folded, struct query_error *err)
 {
 	int rc = parse_expect(p, JSON_OBJECT, err);
 	if (rc)
 		return rc;
 	const struct tree_node *flag = tree_get(p->node, STR("case_sensitive"));
-	if (p->node->count == (flag != NULL) && (!flag || flag->kind == JSON_TRUE))
+	*folded = flag && flag->kind == JSON_FALSE;
+	if (p->node->count == (flag != NULL) && (!flag || *folded || flag->kind == JSON_TRUE))
 		return 0;
-	return parse_at(
-		p, query_fail(err, 501, "not_implemented", "filters compare bytes: case_sensitive is true"), err);
+	return parse_at(p,
+		query_fail(err, 400, "bad_filter",
+			"the fourth element of a filter is {\"case_sensitive\": true} or false, and nothing else"),
+		err);
 }
 
 static int read_test(struct parse *ps, const struct parse_place *p, struct query_filter **out, struct query_error *err)
@@ -99,14 +102,15 @@ static int read_test(struct parse *ps, const struct parse_place *p, struct query
 		return bad(p, err);
 	struct parse_place values_at = parse_step(p, list, 2), dim_at = parse_step(p, dim, 1);
 	struct tally_str *values = arena_alloc(ps->arena, (list->count + 1) * sizeof *values);
+	bool folded = false;
 	int rc = read_values(ps, &values_at, values, err);
 	if (rc == 0 && list->next) {
 		struct parse_place modifiers = parse_step(p, list->next, 3);
-		rc = read_modifiers(&modifiers, err);
+		rc = read_modifiers(&modifiers, &folded, err);
 	}
 	if (rc)
 		return rc;
-	rc = query_make_test(ps->q, ps->arena, op->text, dim->text, values, list->count, out, err);
+	rc = query_make_test(ps->q, ps->arena, op->text, dim->text, values, list->count, folded, out, err);
 	if (rc == 0)
 		return 0;
 	bool operator= err->legal == query_operator_names();

@@ -75,7 +75,7 @@ static int add_test(struct parse *ps, struct tally_str text, struct query_error 
 	size_t n = 0;
 	while (next_part(&list, '|', &part))
 		values[n++] = part;
-	return query_make_test(ps->q, ps->arena, op, dim, values, n, &root->kids[root->nkids++], err);
+	return query_make_test(ps->q, ps->arena, op, dim, values, n, false, &root->kids[root->nkids++], err);
 }
 
 static int add_json(struct parse *ps, struct tally_str text, struct query_error *err)

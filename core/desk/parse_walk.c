@@ -21,8 +21,9 @@ static int read_event_name(
 	*value = arena_str(ps->arena, p->node->text);
 	out->name = *value;
 	ps->filter_values++;
-	return parse_at(
-		p, query_make_test(ps->q, ps->arena, STR("is"), STR("event:name"), value, 1, &out->filter, err), err);
+	return parse_at(p,
+		query_make_test(ps->q, ps->arena, STR("is"), STR("event:name"), value, 1, false, &out->filter, err),
+		err);
 }
 
 static int read_named(struct parse *ps, const struct parse_place *p, struct query_step *out, struct query_error *err)

@@ -98,6 +98,7 @@ enum query_op { QF_AND, QF_OR, QF_NOT, QF_IS, QF_CONTAINS, QF_MATCHES };
 struct query_filter {
 	enum query_op op;
 	bool negated; /* is_not, contains_not, matches_not */
+	bool folded;  /* without regard to case: values are folded (text/fold.h), patterns compiled so */
 	struct query_filter **kids;
 	size_t nkids;
 	unsigned field;
@@ -199,9 +200,9 @@ must_check int query_add_dimension(struct query *q, struct arena *a, struct tall
 must_check int query_field(
 	struct query *q, struct arena *a, struct tally_str name, unsigned *out, struct query_error *err);
 
-/* A test on a field; values are sorted here and patterns compiled. */
+/* A test on a field; values are sorted here and patterns compiled. folded: "case_sensitive": false. */
 must_check int query_make_test(struct query *q, struct arena *a, struct tally_str op, struct tally_str dimension,
-	struct tally_str *values, size_t n, struct query_filter **out, struct query_error *err);
+	struct tally_str *values, size_t n, bool folded, struct query_filter **out, struct query_error *err);
 
 /* "7d", "month", "all" … */
 must_check int query_range_named(

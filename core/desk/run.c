@@ -54,7 +54,7 @@ int run_statement(struct run *r, const struct store_sql *sql, tally_row_fn fn, v
 /* folds: rows of any value may stand under "(other)"; that they are there is to be known. */
 static bool narrow_by(struct store_sql *sql, const struct query_filter *f, const char *column, bool folds)
 {
-	if (!column || f->op != QF_IS || f->negated || f->nvalues > NARROW_VALUES_MAX ||
+	if (!column || f->op != QF_IS || f->negated || f->folded || f->nvalues > NARROW_VALUES_MAX ||
 		sql->nparams + f->nvalues + 8 > STORE_PARAMS_MAX)
 		return false;
 	out_lit(&sql->text, " AND ");

@@ -46,11 +46,11 @@ static const struct query_filter *test_on(const struct query_step *step, unsigne
 	const struct query_filter *f = step->filter;
 	if (!f)
 		return NULL;
-	if (f->op == QF_IS && !f->negated && f->field == field)
+	if (f->op == QF_IS && !f->negated && !f->folded && f->field == field)
 		return f;
 	for (size_t i = 0; f->op == QF_AND && i < f->nkids; i++) {
 		const struct query_filter *kid = f->kids[i];
-		if (kid->op == QF_IS && !kid->negated && kid->field == field)
+		if (kid->op == QF_IS && !kid->negated && !kid->folded && kid->field == field)
 			return kid;
 	}
 	return NULL;

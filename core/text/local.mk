@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libtallycore_la_SOURCES += \
 	core/text/csv.c core/text/csv.h \
+	core/text/fold.c core/text/fold.h core/text/fold_table.h \
 	core/text/iso8601.c core/text/iso8601.h \
 	core/text/json.c core/text/json.h core/text/json_inner.h \
 	core/text/json_string.c \
@@ -11,7 +12,9 @@ libtallycore_la_SOURCES += \
 	core/text/utf8.c core/text/utf8.h \
 	core/text/write.c core/text/write.h
 
+EXTRA_DIST += tests/unit/fold_oracle.py
 check_PROGRAMS += tests/unit/test_csv \
+	tests/unit/test_fold \
 	tests/unit/test_iso8601 \
 	tests/unit/test_json \
 	tests/unit/test_json_oracle \
@@ -22,6 +25,7 @@ check_PROGRAMS += tests/unit/test_csv \
 	tests/unit/test_utf8 \
 	tests/unit/test_write
 tests_unit_test_csv_SOURCES = tests/unit/test_csv.c
+tests_unit_test_fold_SOURCES = tests/unit/test_fold.c
 tests_unit_test_iso8601_SOURCES = tests/unit/test_iso8601.c
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_oracle_SOURCES = tests/unit/test_json_oracle.c tests/unit/json_oracle.c tests/unit/json_oracle.h

@@ -22,9 +22,10 @@
 struct pattern;
 
 /* Lives in the arena; read-only afterwards, for any number of threads. -EINVAL with why (static words) and at, the byte of
- * the text where it went wrong. */
+ * the text where it went wrong. folded: the texts to be matched are folded (text/fold.h), and so are the characters of the
+ * pattern: [A-Z] then eats a folded letter, [^a] does not eat the a of an A, \W stays what it is. */
 must_check int pattern_compile(
-	struct arena *a, struct tally_str text, const struct pattern **out, const char **why, size_t *at);
+	struct arena *a, struct tally_str text, bool folded, const struct pattern **out, const char **why, size_t *at);
 
 /* Is some part of the text (all of it, with ^ and $) what the pattern describes? */
 bool pattern_matches(const struct pattern *p, struct tally_str text);

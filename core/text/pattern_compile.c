@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "text/fold.h"
 #include "text/pattern_inner.h"
+#include "text/utf8.h"
 
 #define ENDLESS (-1)
 
@@ -20,6 +22,7 @@ struct compiler {
 	struct pattern_set *sets;
 	size_t n, nsets;
 	int depth;
+	bool folded;
 	const char *why; /* set once */
 };
 
@@ -156,6 +159,28 @@ static void read_range(struct compiler *c, struct pattern_set *s)
 		set_add(s, first, last);
 }
 
+/* A character of more than one byte, as read_range() would take it byte by byte, but folded. */
+static bool read_folded(struct compiler *c, struct pattern_set *s)
+{
+	char to[4];
+	unsigned n = c->folded && (unsigned char)*c->p >= 0x80 ? utf8_step(c->p, c->end) : 0;
+	if (n == 0)
+		return false;
+	unsigned made = fold_step(c->p, n, to);
+	for (unsigned i = 0; i < made; i++)
+		set_add(s, (unsigned char)to[i], (unsigned char)to[i]);
+	c->p += n;
+	return true;
+}
+
+/* A letter that is there is there in lower case too. */
+static void set_fold(struct pattern_set *s)
+{
+	for (unsigned b = 'A'; b <= 'Z'; b++)
+		if (pattern_set_has(s, (unsigned char)b))
+			set_add(s, b + 32, b + 32);
+}
+
 /* Behind "[". A "]" that comes first stands for itself; so does a backslash, as POSIX has it. */
 static void read_set(struct compiler *c)
 {
@@ -170,10 +195,12 @@ static void read_set(struct compiler *c)
 			read_class(c, &s);
 		} else if (special && (c->p[1] == '.' || c->p[1] == '=')) {
 			refuse(c, "[. and [= are not known here");
-		} else {
+		} else if (!read_folded(c, &s)) {
 			read_range(c, &s);
 		}
 	}
+	if (c->folded)
+		set_fold(&s);
 	if (!next_is(c, ']'))
 		refuse(c, "a [ is never closed");
 	else
@@ -202,6 +229,19 @@ static void read_group(struct compiler *c)
 		c->p++;
 }
 
+/* A character that stands for itself; c->p stands behind its first byte. */
+static void read_literal(struct compiler *c)
+{
+	char to[4];
+	unsigned n = c->folded ? utf8_step(c->p - 1, c->end) : 0, made = n ? fold_step(c->p - 1, n, to) : 0;
+	if (n == 0)
+		put_byte(c, (unsigned char)c->p[-1]);
+	else
+		c->p += n - 1;
+	for (unsigned i = 0; i < made; i++)
+		put_byte(c, (unsigned char)to[i]);
+}
+
 static void read_escape(struct compiler *c)
 {
 	struct pattern_set s = { { 0 } };
@@ -217,7 +257,7 @@ static void read_escape(struct compiler *c)
 	else if (isalnum((unsigned char)byte))
 		refuse(c, "behind a backslash only punctuation and d, w, s, D, W, S are known");
 	else
-		put_byte(c, (unsigned char)byte);
+		read_literal(c);
 }
 
 static void read_atom(struct compiler *c)
@@ -251,7 +291,7 @@ static void read_atom(struct compiler *c)
 		refuse(c, "there is nothing before a repetition that it could repeat");
 		break;
 	default:
-		put_byte(c, (unsigned char)byte);
+		read_literal(c);
 	}
 }
 
@@ -367,11 +407,14 @@ static void read_choice(struct compiler *c)
 		c->steps[jump].to = (int32_t)(c->n - jump);
 }
 
-int pattern_compile(struct arena *a, struct tally_str text, const struct pattern **out, const char **why, size_t *at)
+int pattern_compile(
+	struct arena *a, struct tally_str text, bool folded, const struct pattern **out, const char **why, size_t *at)
 {
 	struct pattern_step steps[PATTERN_STEPS_MAX + 1];
 	struct pattern_set *sets = arena_alloc(a, (text.len + 1) * sizeof *sets);
-	struct compiler c = { .p = text.ptr, .end = text.ptr + text.len, .steps = steps, .sets = sets };
+	struct compiler c = {
+		.p = text.ptr, .end = text.ptr + text.len, .folded = folded, .steps = steps, .sets = sets
+	};
 	if (text.len)
 		read_choice(&c);
 	if (c.why) {

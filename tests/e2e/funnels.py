@@ -133,7 +133,8 @@ def send(d, events):
 
 STEPS = [[["is", "event:name", ["view"]]], [["is", "event:name", ["cart"]]], [["is", "event:name", ["purchase"]]],
          [["is", "event:page", ["/a"]]], [["contains", "event:page", ["/"]], ["is", "event:props:item", ["pen"]]],
-         [["or", [["is", "event:name", ["cart"]], ["is", "event:page", ["/b"]]]]], [["is_not", "event:name", ["view"]]]]
+         [["or", [["is", "event:name", ["cart"]], ["is", "event:page", ["/b"]]]]], [["is_not", "event:name", ["view"]]],
+         [["is", "event:name", ["VIEW", "Cart"], {"case_sensitive": False}]]]
 WINDOWS = {None: 0, "5m": 300, "1h": 3600, "90m": 5400, "24h": 86400, "7d": 7 * 86400}
 SPANS = [["2026-09-20", "2026-11-04"], ["2026-10-01", "2026-10-02"], ["2026-10-24T12:00:00", "2026-10-26T01:03:00"]]
 

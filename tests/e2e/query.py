@@ -84,7 +84,7 @@ def make_event(rnd, now, site):
     e = {"site": site, "name": rnd.choice(["view", "view", "pageview", "click", "purchase", "View"]), "t": make_time(rnd, now),
          "visitor": "v%d" % rnd.randrange(60), "props": {}, "text": text_of}
     if rnd.random() < 0.9:
-        e["page"] = rnd.choice(["/", "/buy", "/buy/now", "/admin", "/été", "/a|b", "/a", "/a ", "/A", "/item/12", "/日本"])
+        e["page"] = rnd.choice(["/", "/buy", "/buy/now", "/admin", "/été", "/a|b", "/a", "/a ", "/A", "/ÉTÉ", "/item/12", "/日本"])
     if rnd.random() < 0.7:
         e["host"] = rnd.choice(["shop.example", "www.shop.example"])
     if rnd.random() < 0.5:
@@ -188,6 +188,7 @@ NAMED = ["day", "7d", "28d", "30d", "91d", "month", "6mo", "12mo", "year", "all"
 PAIRS = [["2026-10-24", "2026-10-26"], ["2026-10-25", "2026-10-25"], ["2026-03-29", "2026-03-29"], ["2024-02-28", "2024-02-29"],
          ["2026-10-25T00:30:00+02:00", "2026-10-25T04:15:00+01:00"], ["2026-10-24T12:00:00", "2026-10-25T12:00:00"],
          ["2026-10-24T10:07:00Z", "2026-10-25T11:01:30Z"], ["2025-12-15", "2026-01-20"]]
+ANY_CASE = {"case_sensitive": False}
 FILTERS = [
     [["is", "event:page", ["/", "/buy"]]], [["is_not", "event:page", ["/"]]], [["contains", "event:page", ["buy", "admin"]]],
     [["contains_not", "event:page", ["a"]]], [["matches", "event:page", ["^/(buy|item/[0-9]+)$"]]],
@@ -197,7 +198,12 @@ FILTERS = [
     [["matches", "visit:referrer", ["search"]]], [["and", [["is", "event:name", ["view"]], ["is", "event:page", ["/buy"]]]]],
     [["or", [["is", "event:name", ["click"]], ["not", ["or", [["contains", "event:page", ["a"]], ["is", "event:props:item", ["pen"]]]]]]]],
     [["not", ["and", [["is", "event:name", ["view", "click"]], ["contains", "event:page", ["/"]]]]]],
-    [["is", "event:name", ["view"]], ["not", ["contains", "event:page", ["/admin"]]]], [["is", "event:page", ["nothing is so"]]]]
+    [["is", "event:name", ["view"]], ["not", ["contains", "event:page", ["/admin"]]]], [["is", "event:page", ["nothing is so"]]],
+    [["is", "event:page", ["/BUY", "/a"], ANY_CASE]], [["is_not", "event:page", ["/A", "/ÉtÉ"], ANY_CASE]],
+    [["contains", "event:page", ["BUY", "É"], ANY_CASE]], [["contains_not", "event:page", ["/A"], ANY_CASE]],
+    [["matches", "event:page", ["^/[A-B](UY)?$", "ÉT"], ANY_CASE]], [["matches_not", "event:page", ["^/\\W*É", "N"], ANY_CASE]],
+    [["is", "event:name", ["VIEW"], ANY_CASE], ["is", "event:name", ["view"]]], [["is", "event:props:item", ["PEN", "TRUE", "NAÏVE"], ANY_CASE]],
+    [["not", ["or", [["is", "event:name", ["View"], ANY_CASE], ["is", "event:page", ["/a"], {"case_sensitive": True}]]]]]]
 
 
 def every_one(asker):

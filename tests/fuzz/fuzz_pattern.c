@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sample.len > 4096)
 		sample.len = 4096;
 	arena_init(&a, 0);
-	if (pattern_compile(&a, str_make(text, n), &p, &why, &at)) {
+	bool folded = size % 2;
+	if (pattern_compile(&a, str_make(text, n), folded, &p, &why, &at)) {
 		MUST(at <= n);
 	} else {
 		char *grouped = arena_alloc(&a, n + 2);
@@ -28,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(grouped + 1, text, n);
 		grouped[n + 1] = ')';
 		/* a ")" without "(" is itself, but not within brackets */
-		if (pattern_compile(&a, str_make(grouped, n + 2), &again, &why, &at) == 0 && !memchr(text, ')', n))
+		if (pattern_compile(&a, str_make(grouped, n + 2), folded, &again, &why, &at) == 0 &&
+			!memchr(text, ')', n))
 			MUST(pattern_matches(again, sample) == was);
 	}
 	arena_free(&a);

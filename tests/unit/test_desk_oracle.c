@@ -75,6 +75,7 @@ static const char *const metrics[] = { "events", "visitors", "pageviews", "sum:v
 
 struct test {        /* a leaf: dims[dim] op one of two values */
 	int dim, op; /* is, is_not, contains, contains_not */
+	bool any_case;
 	const char *values[2];
 };
 
@@ -115,7 +116,7 @@ static void write_tests(struct question *q)
 		add_text(out, q->tests[i].values[0]);
 		strcat(out, ",");
 		add_text(out, q->tests[i].values[1]);
-		strcat(out, "]]");
+		strcat(out, q->tests[i].any_case ? "],{\"case_sensitive\":false}]" : "]]");
 	}
 	if (q->ntests)
 		strcat(out, q->negate ? "]]]" : "]]");
@@ -223,11 +224,13 @@ static void choose(struct question *q)
 	q->ntests = (int)chance(3);
 	for (int i = 0; i < q->ntests; i++) {
 		struct test *t = &q->tests[i];
-		*t = (struct test){ (int)chance(3), (int)chance(4), { "view", "pageview" } };
+		*t = (struct test){ (int)chance(3), (int)chance(4), chance(4) == 0, { "view", "pageview" } };
 		if (t->dim == 1)
 			t->values[0] = "/buy", t->values[1] = chance(2) ? "" : "/";
 		if (t->dim == 2)
 			t->values[0] = "pen", t->values[1] = chance(2) ? "" : "\"quoted\"";
+		if (chance(2)) /* letters in upper case, which no event has */
+			t->values[0] = t->dim == 0 ? "VIEW" : t->dim == 1 ? "/bUy" : "PEN";
 	}
 	if (chance(3))
 		fit_rollup(q);
@@ -259,8 +262,10 @@ static const char *field(const struct kit_event *e, int dim)
 static bool test_holds(const struct test *t, const struct kit_event *e)
 {
 	const char *s = field(e, t->dim);
-	bool is = !strcmp(s, t->values[0]) || !strcmp(s, t->values[1]);
-	bool holds = strstr(s, t->values[0]) || strstr(s, t->values[1]);
+	int (*same)(const char *, const char *) = t->any_case ? strcasecmp : strcmp;
+	char *(*within)(const char *, const char *) = t->any_case ? strcasestr : strstr;
+	bool is = !same(s, t->values[0]) || !same(s, t->values[1]);
+	bool holds = within(s, t->values[0]) || within(s, t->values[1]);
 	return t->op == 0 ? is : t->op == 1 ? !is : t->op == 2 ? holds : !holds;
 }
 

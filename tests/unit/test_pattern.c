@@ -12,13 +12,14 @@
 #include "unit.h"
 
 static struct arena arena;
+static bool folded; /* how made() compiles */
 
 static const struct pattern *made(const char *text)
 {
 	const struct pattern *p = NULL;
 	const char *why = "";
 	size_t at = 0;
-	if (pattern_compile(&arena, str_of(text), &p, &why, &at))
+	if (pattern_compile(&arena, str_of(text), folded, &p, &why, &at))
 		fail_msg("%s: %s at %zu", text, why, at);
 	return p;
 }
@@ -60,6 +61,37 @@ static void test_what_it_knows(void **state)
 	}
 }
 
+/* The texts are folded already, as whoever matches has them. */
+static void test_without_regard_to_case(void **state)
+{
+	static const struct {
+		const char *pattern, *yes, *no;
+	} rows[] = {
+		{ "^/Buy$", "/buy", "/buys" },
+		{ "^[A-Z]+$", "abz", "a1" },
+		{ "^[^A]$", "b", "a" },
+		{ "^[Z-a]$", "z", "y" },
+		{ "^[[:upper:]]$", "q", "1" },
+		{ "^\\W$", "-", "w" },
+		{ "^\\D\\S$", "ab", "1b" },
+		{ "^\u00c9T\u00c9$", "\u00e9t\u00e9", "ete" },
+		{ "^\u00c9{2}$", "\u00e9\u00e9", "\u00e9" },
+		{ "^(\u03a3|X)\u0391?$", "\u03c3\u03b1", "\u03c2" },
+		{ "^\\\u00c9$", "\u00e9", "\u00c9" },
+		{ "^[\u00c9x]+$", "\u00e9", "\u00c9" },
+		{ "\u212a", "ok", "\u212a" },
+	};
+	(void)state;
+	folded = true;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (!pattern_matches(made(rows[i].pattern), str_of(rows[i].yes)))
+			fail_msg("%s does not match %s", rows[i].pattern, rows[i].yes);
+		if (pattern_matches(made(rows[i].pattern), str_of(rows[i].no)))
+			fail_msg("%s matches %s", rows[i].pattern, rows[i].no);
+	}
+	folded = false;
+}
+
 static void test_what_it_refuses(void **state)
 {
 	static const struct {
@@ -86,7 +118,7 @@ static void test_what_it_refuses(void **state)
 		const struct pattern *p;
 		const char *why = "";
 		size_t at = 0;
-		assert_int_equal(pattern_compile(&arena, str_of(rows[i].pattern), &p, &why, &at), -EINVAL);
+		assert_int_equal(pattern_compile(&arena, str_of(rows[i].pattern), i % 2, &p, &why, &at), -EINVAL);
 		if (!strstr(why, rows[i].words))
 			fail_msg("%s: %s", rows[i].pattern, why);
 		assert_true(at <= strlen(rows[i].pattern));
@@ -205,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_it_knows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_without_regard_to_case, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_it_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_as_the_c_library_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_nasty_ones_are_quick, setup, teardown),

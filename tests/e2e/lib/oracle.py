@@ -111,6 +111,11 @@ def field(e, name):
     return "true" if value is True else "false" if value is False else value if isinstance(value, str) else e["text"](value)
 
 
+def folded(text):
+    """Character by character: what casefold() or lower() makes one character of."""
+    return "".join(next((x for x in (c.casefold(), c.lower()) if len(x) == 1), c) for c in text)
+
+
 def passes(f, e):
     op = f[0]
     if op == "and":
@@ -123,6 +128,10 @@ def passes(f, e):
     test = {"is": lambda x: v == x, "contains": lambda x: x in v,
             "matches": lambda x: re.search(x.encode(), v.encode()) is not None}[op.replace("_not", "")]
     values = [x if isinstance(x, str) else str(x).lower() for x in f[2]]
+    if len(f) > 3 and f[3].get("case_sensitive") is False:
+        if op.startswith("matches"):
+            return any(re.search(x, v, re.IGNORECASE) is not None for x in values) != op.endswith("_not")
+        v, values = folded(v), list(map(folded, values))
     return any(map(test, values)) != op.endswith("_not")
 
 
