@@ -7,7 +7,7 @@
 
 static void pin(const struct plan *p, const struct query_filter *f, struct pick_pins *out)
 {
-	if (f->op != QF_IS || f->negated) {
+	if (f->op != QF_IS || f->negated || f->folded) {
 		out->nothing_else = false;
 		return;
 	}
