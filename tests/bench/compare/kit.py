@@ -192,6 +192,9 @@ class Row:
     def limits(self):
         """What to think of a ratio of rates that the CPU should have bounded: how much of its core each side used."""
         busy = [quantile([s.rate * s.cpu_us / 1e6 for s in side], 0.5) for side in (self.ours, self.theirs)]
+        if busy[0] > 1.1:
+            return "acknowledged faster than the line counts; by CPU an event %s events/s can be sustained" % short(
+                1e6 / quantile([s.cpu_us for s in self.ours], 0.5))
         if min(busy) > BUSY:
             return ""
         return "tally used %.0f %% of its core, %s %.0f %%: something else was the limit. By CPU an event the ratio is %.2f" % (
