@@ -318,37 +318,37 @@ static bool can_narrow(const struct top *t, const struct pick *pk)
 	return t->by_visitors && months && others && pk->n > t->wanted + t->wanted / 8;
 }
 
-static struct seen *seen_of(const struct top *t, const struct group *g)
+static struct seen *seen_of(const struct top *t, struct tally_str value)
 {
 	struct tally_str values[QUERY_FIELDS_MAX];
 	uint8_t key[PICK_KEY];
 	for (uint32_t i = 0; i < t->rollup->rollup->ndims; i++)
-		values[i] = (int)i == t->loose ? g->values[0] : t->pins.of_dim[i]->values[0];
+		values[i] = (int)i == t->loose ? value : t->pins.of_dim[i]->values[0];
 	schema_rollup_key(t->run->plan->hash_key, values, t->rollup->rollup->ndims, key);
 	return table_get(&t->index, str_make((char *)key, PICK_KEY));
 }
 
-/* The estimate so far replaces what the months' lists said. */
+/* The estimate so far replaces what the months' lists said, also where it is more: of a month that has a key further down
+ * they said nothing. */
 static void draw_in(struct top *t)
 {
 	const struct run *r = t->run;
 	unsigned need = r->plan->needs.of_metric[r->q->order[0].index];
 	for (const struct group *g = r->groups.first; g; g = g->next) {
-		struct seen *s = seen_of(t, g);
+		struct seen *s = seen_of(t, g->values[0]);
 		double here = hll_estimate(g->amounts[need].sketch, g->amounts[need].len);
 		if (!s)
 			continue;
 		if (here > s->most)
 			s->most = here;
-		if (here + s->rest < s->visitors)
-			s->visitors = here + s->rest;
+		s->visitors = here + s->rest;
 		s->floors = t->floors - t->rest_floors + s->rest_floors; /* months have nothing unseen any more */
 	}
 }
 
 static bool stays(void *arg, const struct group *g)
 {
-	const struct seen *s = seen_of(arg, g);
+	const struct seen *s = seen_of(arg, g->values[0]);
 	return !s || !s->out;
 }
 
@@ -362,10 +362,11 @@ void top_narrow(struct top *t, struct pick *pk)
 		if (s)
 			bounds[n++] = lower(t, s);
 	}
+	const struct seen *other = seen_of(t, STR("(other)")); /* read in any case: that it is there is to be said */
 	double least = last_place(t, bounds, n);
 	for (size_t i = 0; i < pk->n; i++) {
 		struct seen *s = table_get(&t->index, str_make((char *)pk->keys[i], PICK_KEY));
-		if (s && (s->out = upper(t, s) < least))
+		if (s && (s->out = s != other && upper(t, s) < least))
 			continue;
 		memmove(pk->keys[kept++], pk->keys[i], PICK_KEY);
 	}

@@ -274,6 +274,48 @@ static void folded_rows_take_no_place(void **state)
 	kit_close(k);
 }
 
+/* A page that is not in the list of the month, and in that of a day: what the month's sketch says then counts in full. */
+static void months_that_were_not_in_the_list_count(void **state)
+{
+	enum { FILLERS = 90, LOUD = 62, MOST = 2 * (FILLERS * LOUD + 221) };
+	static struct kit_event some[MOST];
+	static char fillers[FILLERS][8], people[220][8];
+	const int64_t january = FIRST, february = FIRST + 22 * KIT_DAY;
+	size_t n = 0;
+	(void)state;
+	for (unsigned i = 0; i < FILLERS; i++) /* many events, one visitor */
+		for (unsigned k = 0; k < LOUD; k++) {
+			sprintf(fillers[i], "/f%u", i);
+			some[n++] = (struct kit_event){ .time_us = january, .page = fillers[i], .visitor = "v" };
+		}
+	for (unsigned k = 0; k < 220; k++) { /* /x: 60 visitors each time; /t: 100 of the day */
+		sprintf(people[k], "p%u", k);
+		some[n++] = (struct kit_event){
+			.time_us = k < 60 ? january : february, .page = k < 120 ? "/x" : "/t", .visitor = people[k]
+		};
+	}
+	some[n++] = (struct kit_event){ .time_us = february, .page = "(other)", .visitor = "v" };
+	for (size_t i = n; i-- > 0;) { /* one node has all of it */
+		some[2 * i] = some[i];
+		some[2 * i].name = "view";
+		some[2 * i + 1] = (struct kit_event){
+			.time_us = january, .site = "rock.example", .name = "view", .page = "/", .visitor = "v"
+		};
+	}
+	struct kit *k = kit_open();
+	kit_fill(k, some, 2 * n);
+	json_t *root = kit_ask(k, 200,
+		"{\"site_id\":\"shop.example\",\"metrics\":[\"visitors\"],\"dimensions\":[\"event:page\"],"
+		"\"date_range\":[\"2026-01-01\",\"2026-02-01\"],\"order_by\":[[\"visitors\",\"desc\"]],"
+		"\"filters\":[[\"is\",\"event:name\",[\"view\"]]],\"pagination\":{\"limit\":1,\"offset\":0}}");
+	char *results = json_dumps(kit_at(root, "results"), JSON_COMPACT);
+	assert_string_equal(results, "[{\"dimensions\":[\"/x\"],\"metrics\":[120]}]");
+	assert_int_equal(json_array_size(kit_at(root, "meta.warnings")), 1); /* that rows are folded */
+	free(results);
+	json_decref(root);
+	kit_close(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +323,7 @@ int main(void)
 		cmocka_unit_test(what_is_on_no_list_of_a_day_still_counts),
 		cmocka_unit_test(rows_that_the_filter_names),
 		cmocka_unit_test(folded_rows_take_no_place),
+		cmocka_unit_test(months_that_were_not_in_the_list_count),
 	};
 	return RUN_TESTS("desk top lists", tests);
 }
