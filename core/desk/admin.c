@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator asks: alive, ready, metrics, ledger. No plugin stands before these. */
+#include <stdio.h>
+#include <string.h>
+
 #include "desk/inner.h"
 #include "meter/meter.h"
 
@@ -12,8 +15,14 @@ static void text(struct visit *v, int status, struct tally_str type, struct tall
 static void ready(struct visit *v)
 {
 	const struct desk_view *view = &v->desk->opt.view;
-	char why[256] = "";
+	char why[256] = "", replicas[256] = "";
 	if (!view->ready || view->ready(view->arg, why)) {
+		if (v->desk->store)
+			store_note(v->desk->store, replicas);
+		if (*replicas) { /* answers come from elsewhere */
+			size_t n = strlen(why);
+			snprintf(why + n, sizeof why - n, "%s%s", n ? "; " : "", replicas);
+		}
 		text(v, 200, STR("text/plain; charset=utf-8"),
 			*why ? str_of(arena_printf(&v->rq->arena, "ready; %s\n", why)) : STR("ready\n"));
 		return;

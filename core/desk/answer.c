@@ -54,6 +54,8 @@ enum { NOW, BEFORE, BASE, BASE_BEFORE, PARTS };
 struct work {
 	struct answer_job *job;
 	struct store_reader *reader;
+	struct store_freshness freshness;
+	bool unconfirmed;
 	struct store_version version;
 	struct part {
 		const struct query *q;
@@ -191,7 +193,8 @@ static int shape(struct work *w, int64_t began_us)
 		.before = run_of(w, BEFORE),
 		.base = run_of(w, BASE),
 		.base_before = run_of(w, BASE_BEFORE),
-		.freshness = job->freshness,
+		.freshness = w->freshness,
+		.unconfirmed = w->unconfirmed,
 		.revision = w->version.revision,
 		.lost = w->version.lost,
 		.many_nodes = w->version.nodes > 1,
@@ -215,6 +218,8 @@ static int in_snapshot(struct work *w)
 {
 	struct answer_job *job = w->job;
 	int64_t began_us = clock_mono_us();
+	if (!store_is_replica(w->reader, &w->freshness, &w->unconfirmed))
+		w->freshness = job->freshness;
 	int rc = store_version(w->reader, job->q, &w->version, &w->err);
 	if (rc)
 		return rc;
@@ -233,20 +238,41 @@ static int in_snapshot(struct work *w)
 	return rc ? rc : shape(w, began_us);
 }
 
+static void close_groups(struct work *w)
+{
+	for (int i = 0; i < PARTS; i++)
+		if (w->parts[i].ran)
+			groups_close(&w->parts[i].run.groups);
+}
+
+/* On one server. */
+static int make_once(struct work *w, struct store_ask *ask)
+{
+	struct answer_job *job = w->job;
+	job->answer = (struct answer){ 0 };
+	int rc = store_begin(job->store, ask, &w->reader, &w->err);
+	if (rc)
+		return rc;
+	rc = in_snapshot(w);
+	store_end(w->reader);
+	return rc;
+}
+
 void answer_make(struct answer_job *job)
 {
 	struct work w = { .job = job };
-	int rc = store_begin(job->store, &w.reader, &w.err);
-	job->answer = (struct answer){ 0 };
-	if (rc == 0) {
-		rc = in_snapshot(&w);
-		store_end(w.reader);
+	struct query asked = *job->q; /* "all" is resolved by what one server has */
+	struct store_ask ask = { .newest = job->newest };
+	int rc = make_once(&w, &ask);
+	while (rc && store_again(job->store, &ask)) {
+		close_groups(&w);
+		*job->q = asked;
+		w = (struct work){ .job = job, .err = w.err };
+		rc = make_once(&w, &ask);
 	}
 	if (rc) {
 		w.err.retry_after_s = w.err.status == 503 ? RETRY_AFTER_S : 0;
 		answer_problem(&job->answer, job->arena, &w.err);
 	}
-	for (int i = 0; i < PARTS; i++)
-		if (w.parts[i].ran)
-			groups_close(&w.parts[i].run.groups);
+	close_groups(&w);
 }

@@ -21,9 +21,10 @@ struct answer_job {
 	struct store *store;
 	struct query *q; /* of "all", the beginning of the range is filled in */
 	struct tally_str if_none_match;
-	struct shape_freshness freshness;
-	int64_t now_us;          /* wall */
-	struct lookups *lookups; /* for the schema; may be NULL */
+	struct store_freshness freshness; /* of the server that is written to */
+	bool newest;                      /* no replica will do */
+	int64_t now_us;                   /* wall */
+	struct lookups *lookups;          /* for the schema; may be NULL */
 	struct arena *arena;
 	struct answer answer;
 	struct store_state state; /* as last seen; for guesses of cost */

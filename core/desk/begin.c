@@ -92,7 +92,7 @@ static void show(struct visit *v)
 		.query = ask->query,
 		.accept = format_word(v),
 		.body = ask->body,
-		.key = is_query ? v->q.key : (struct tally_str){ 0 },
+		.key = is_query && !ask->newest ? v->q.key : (struct tally_str){ 0 },
 		.cost = is_query ? visit_cost(v) : -1,
 		.is_query = is_query,
 		.received_us = clock_wall_us() };

@@ -28,7 +28,8 @@ struct desk_request *desk_request_make(const struct desk_ask *ask, void (*done)(
 		.body = arena_str(a, ask->body),
 		.accept = arena_str(a, ask->accept),
 		.if_none_match = arena_str(a, ask->if_none_match),
-		.key_site = arena_str(a, ask->key_site) };
+		.key_site = arena_str(a, ask->key_site),
+		.newest = ask->newest };
 	rq->done = done;
 	rq->user = user;
 	return rq;
@@ -74,6 +75,15 @@ static void send_away(struct desk *d)
 		visit_end(v, false);
 	}
 	d->waiting_end = &d->waiting;
+	d->nheavy_waiting = 0;
+}
+
+static void close_handles(struct desk *d)
+{
+	uv_close((uv_handle_t *)&d->knock, NULL);
+	uv_close((uv_handle_t *)&d->tick, NULL);
+	crew_stop(d->questions);
+	crew_stop(d->aside);
 }
 
 static void stop_if_idle(struct desk *d)
@@ -82,10 +92,8 @@ static void stop_if_idle(struct desk *d)
 		return;
 	live_end(d->live);
 	send_away(d);
-	if (d->nrunning || d->nwork || uv_is_closing((uv_handle_t *)&d->knock))
-		return;
-	uv_close((uv_handle_t *)&d->knock, NULL);
-	uv_close((uv_handle_t *)&d->tick, NULL);
+	if (!d->nrunning && !d->nwork && !uv_is_closing((uv_handle_t *)&d->knock))
+		close_handles(d);
 }
 
 static void on_knock(uv_async_t *async)
@@ -116,6 +124,9 @@ static void on_tick(uv_timer_t *timer)
 			v = v->next;
 		}
 	}
+	visit_tend_waits(d);
+	if (d->store)
+		store_tick(d->store);
 	live_tick(d->live, TICK_MS);
 	stop_if_idle(d);
 }
@@ -139,7 +150,9 @@ static void open_store(struct desk *d)
 		.schema = opt->schema,
 		.config_hash = desk_hash_config(opt),
 		.max_rows = opt->conf->limits.query_rows,
-		.timeout_us = opt->conf->limits.query_timeout_us };
+		.timeout_us = opt->conf->limits.query_timeout_us,
+		.freshness = opt->view.freshness,
+		.freshness_arg = opt->view.arg };
 	d->store = store_open(&so);
 }
 
@@ -158,6 +171,8 @@ static void destroy(struct desk *d)
 		plug_chain_close(d->chain);
 	uv_run(&d->loop, UV_RUN_DEFAULT); /* what was closed is let go */
 	MUST(uv_loop_close(&d->loop) == 0);
+	crew_free(d->questions);
+	crew_free(d->aside);
 	if (d->store)
 		store_close(d->store);
 	live_close(d->live);
@@ -183,13 +198,14 @@ static struct desk *make(const struct desk_options *opt)
 	MUST(uv_async_init(&d->loop, &d->knock, on_knock) == 0);
 	MUST(uv_timer_init(&d->loop, &d->tick) == 0);
 	d->knock.data = d->tick.data = d;
+	d->questions = crew_open(&d->loop, DESK_RUNNING_MAX, "tally-questions");
+	d->aside = crew_open(&d->loop, DESK_ASIDE_MAX, "tally-aside");
 	return d;
 }
 
 static int give_up(struct desk *d, int rc)
 {
-	uv_close((uv_handle_t *)&d->knock, NULL);
-	uv_close((uv_handle_t *)&d->tick, NULL);
+	close_handles(d);
 	destroy(d);
 	return rc;
 }
@@ -219,6 +235,17 @@ void desk_end_streams(struct desk *d)
 	atomic_store(&d->ending_streams, true);
 	uv_async_send(&d->knock);
 	uv_sem_wait(&d->streams_ended);
+}
+
+void desk_read_behind_now(struct desk *d)
+{
+	if (d->store)
+		store_read_behind_now(d->store);
+}
+
+size_t desk_replicas(struct desk *d, struct store_replica_view *out, size_t n)
+{
+	return d->store ? store_replicas(d->store, out, n) : 0;
 }
 
 void desk_close(struct desk *d)

@@ -41,6 +41,7 @@ struct desk_ask {
 	struct tally_str method, path, query, body; /* path decoded, query as sent without '?' */
 	struct tally_str accept, if_none_match;     /* header fields; may be empty */
 	struct tally_str key_site;                  /* the only site its key may see; empty = any */
+	bool newest;                                /* Cache-Control: no-cache: from the store, as of now */
 };
 
 struct desk_request {
@@ -62,7 +63,8 @@ void desk_request_free(struct desk_request *rq);
 
 /* ---- the desk ---- */
 
-/* What others know. Any function may be NULL; all are called on the desk's thread and must not block. */
+/* What others know. Any function may be NULL; all are called on the desk's thread, freshness on others too, and must not
+ * block. */
 struct desk_view {
 	void *arg;
 	/* False: not ready, why says which part. True with a why: degraded. NULL = always ready. */
@@ -109,6 +111,13 @@ void desk_end_streams(struct desk *d);
 
 /* Answers what waits with 503, lets what runs end, joins the thread. No desk_post() may be under way. */
 void desk_close(struct desk *d);
+
+/* [any thread] From now on every answer has what is committed by now: a replica that has not is not asked. */
+void desk_read_behind_now(struct desk *d);
+
+/* [any thread] Replicas, as store_replicas(). */
+struct store_replica_view;
+size_t desk_replicas(struct desk *d, struct store_replica_view *out, size_t n);
 
 /* Is this a path that the desk answers (as opposed to a door's own)? [any thread] */
 bool desk_knows(struct tally_str path);

@@ -13,12 +13,18 @@
 
 #include "base/ring.h"
 #include "desk/answer.h"
+#include "desk/crew.h"
 #include "desk/desk.h"
 
 #define DESK_RING 1024
-#define DESK_RUNNING_MAX 2   /* questions at the store at once */
-#define DESK_WAITING_MAX 256 /* behind them */
-#define DESK_HELD_MAX 1024   /* by plugins */
+#define DESK_RUNNING_MAX 4  /* questions at the store at once … */
+#define DESK_HEAVY_MAX 2    /* … of them those that read events one by one: the others never wait for them alone */
+#define DESK_HEAVY_SPELLS 2 /* times a question's limit: then those of them that run come to an end … */
+#define DESK_HEAVY_REST_US 1000000 /* … and none begins for so long: a store clears up behind old snapshots */
+#define DESK_WAITING_MAX 256       /* behind them … */
+#define DESK_HEAVY_WAITING_MAX 128
+#define DESK_ASIDE_MAX 2   /* jobs of plugins and of live streams at once */
+#define DESK_HELD_MAX 1024 /* by plugins */
 #define DESK_GUESSES 256
 
 enum visit_state {
@@ -37,13 +43,15 @@ struct visit {
 	struct arena arena; /* of the query: may outlive rq while pinned */
 	struct query q;     /* is_query */
 	bool is_query, is_schema, is_live, is_lookup;
+	bool heavy;                /* it will read events one by one, as far as can be told before */
 	bool resumed;              /* while the hook was still running */
 	struct tally_request view; /* as plugins see it */
 	size_t plugin;             /* who has it */
 	int64_t arrived_us;        /* monotonic */
+	int64_t waiting_us;        /* VISIT_WAITING: since when, monotonic */
 	struct answer_job job;
 	struct query run_q; /* the worker's copy: it fills in the beginning of "all" */
-	uv_work_t work;
+	struct crew_job work;
 	bool gone;                 /* off the list, under desk->lock */
 	unsigned pins;             /* under desk->lock */
 	struct visit *next, *prev; /* all visits, under desk->lock */
@@ -57,6 +65,7 @@ struct desk {
 	uv_async_t knock;
 	uv_timer_t tick;
 	struct ring *ring;
+	struct crew *questions, *aside;
 	struct live *live;
 	atomic_bool closing, ending_streams;
 	uv_sem_t streams_ended;
@@ -75,7 +84,9 @@ struct desk {
 	const struct conf *next_conf;
 	struct visit *visits;
 	struct visit *waiting, **waiting_end;
-	unsigned nrunning, nwaiting, nheld, nwork; /* nwork: plugins' jobs under way */
+	unsigned nrunning, nwaiting, nheld, nwork; /* nwork: jobs aside under way */
+	unsigned nheavy, nheavy_waiting;           /* of nrunning and nwaiting */
+	int64_t heavy_since_us, heavy_rest_us;     /* monotonic: there was one all the time; none before */
 	struct meter_series *queries[4], *seconds;
 };
 
@@ -115,6 +126,8 @@ void visit_begin(struct desk *d, struct desk_request *rq);
 void visit_run(struct visit *v);
 /* A guess for tally_request.cost. */
 int visit_cost(struct visit *v);
+/* Sends away who has waited for a place as long as a question may take, and starts who may. */
+void visit_tend_waits(struct desk *d);
 
 /* ---- live.c ---- */
 

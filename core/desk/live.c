@@ -30,7 +30,7 @@ struct live {
 	struct live_site *sites;
 	size_t nsites, nsubscribers;
 	bool running, ended;
-	uv_work_t work;
+	struct crew_job work;
 	struct live_look looks[LIVE_SITES_MAX]; /* while running: the worker's */
 	size_t nlooks;
 	const struct conf *conf;
@@ -155,16 +155,20 @@ static void send_problem(struct live_site *s, const struct query_error *err)
 	arena_free(&a);
 }
 
-static void read_all(uv_work_t *work)
+static struct live *live_of(struct crew_job *work)
 {
-	struct live *l = work->data;
+	return (struct live *)((char *)work - offsetof(struct live, work));
+}
+
+static void read_all(struct crew_job *work)
+{
+	struct live *l = live_of(work);
 	live_read(l->desk->store, l->conf, l->now_us, l->looks, l->nlooks);
 }
 
-static void read_done(uv_work_t *work, int status)
+static void read_done(struct crew_job *work)
 {
-	struct live *l = work->data;
-	(void)status; /* never cancelled */
+	struct live *l = live_of(work);
 	l->running = false;
 	l->desk->nwork--;
 	for (size_t i = 0; i < l->nlooks; i++) {
@@ -184,10 +188,10 @@ static void look(struct live *l)
 		l->looks[l->nlooks++] = (struct live_look){ .site = str_of(s->name) };
 	l->now_us = clock_wall_us();
 	l->conf = l->desk->opt.conf;
-	l->work.data = l;
+	l->work = (struct crew_job){ .run = read_all, .done = read_done };
 	l->running = true;
 	l->desk->nwork++;
-	MUST(uv_queue_work(&l->desk->loop, &l->work, read_all, read_done) == 0);
+	crew_give(l->desk->aside, &l->work);
 }
 
 void live_tick(struct live *l, unsigned tick_ms)

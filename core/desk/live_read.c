@@ -107,7 +107,8 @@ void live_read(struct store *store, const struct conf *conf, int64_t now_us, str
 	struct query_error err = { 0 };
 	struct reading rd = { .state = &state, .cx = { .conf = conf, .now_us = now_us }, .arena = &arena };
 	arena_init(&arena, 0);
-	int rc = store_begin(store, &rd.reader, &err);
+	struct store_ask ask = { .newest = true }; /* looks at servers of several ages would count twice */
+	int rc = store_begin(store, &ask, &rd.reader, &err);
 	if (rc == 0) {
 		rc = store_state(rd.reader, &arena, &state, &err);
 		for (size_t i = 0; rc == 0 && i < n; i++)

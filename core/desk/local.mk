@@ -4,12 +4,14 @@ libtallycore_la_SOURCES += \
 	core/desk/admin.c \
 	core/desk/base.c \
 	core/desk/begin.c \
+	core/desk/crew.c core/desk/crew.h \
 	core/desk/csv.c \
 	core/desk/desk.c core/desk/desk.h \
 	core/desk/explain.c \
 	core/desk/filter.c \
 	core/desk/group.c core/desk/group.h \
 	core/desk/inner.h \
+	core/desk/lag.c core/desk/lag.h \
 	core/desk/live.c core/desk/live.h \
 	core/desk/live_read.c \
 	core/desk/lookup.c \
@@ -42,7 +44,9 @@ libtallycore_la_SOURCES += \
 	core/desk/shape_meta.c \
 	core/desk/site.c \
 	core/desk/state.c \
-	core/desk/store.c core/desk/store.h \
+	core/desk/sampler.c core/desk/servers.c \
+	core/desk/store.c core/desk/store.h core/desk/store_inner.h \
+	core/desk/store_sql.c \
 	core/desk/walk.c core/desk/walk.h \
 	core/desk/walk_shape.c \
 	core/desk/walk_state.c \
@@ -51,7 +55,8 @@ libtallycore_la_SOURCES += \
 
 desk_kit = tests/unit/desk_kit.c tests/unit/desk_kit.h
 check_PROGRAMS += tests/unit/test_desk tests/unit/test_desk_answer tests/unit/test_desk_live \
-	tests/unit/test_desk_oracle tests/unit/test_desk_plan tests/unit/test_desk_query tests/unit/test_desk_top
+	tests/unit/test_desk_oracle tests/unit/test_desk_plan tests/unit/test_desk_query tests/unit/test_desk_top tests/unit/test_lag
+tests_unit_test_lag_SOURCES = tests/unit/test_lag.c
 tests_unit_test_desk_plan_SOURCES = tests/unit/test_desk_plan.c
 tests_unit_test_desk_query_SOURCES = tests/unit/test_desk_query.c
 

@@ -53,11 +53,15 @@ int desk_plug_request_version(void *desk, uint64_t request, uint64_t *version)
 	pthread_mutex_unlock(&d->lock);
 	if (!usable)
 		return -ENOENT;
-	int rc = store_begin(d->store, &reader, &err);
-	if (rc == 0) {
-		rc = store_version(reader, &v->q, &found, &err);
-		store_end(reader);
-	}
+	struct store_ask ask = { 0 };
+	int rc;
+	do {
+		rc = store_begin(d->store, &ask, &reader, &err);
+		if (rc == 0) {
+			rc = store_version(reader, &v->q, &found, &err);
+			store_end(reader);
+		}
+	} while (rc && store_again(d->store, &ask));
 	visit_unpin(v);
 	if (rc)
 		return -EIO;
@@ -65,32 +69,32 @@ int desk_plug_request_version(void *desk, uint64_t request, uint64_t *version)
 	return 0;
 }
 
-/* [desk] A reload changes versions as a commit does. */
+/* [desk] A reload changes versions as a commit does. What a replica has is older than the store, so there is no such number. */
 uint64_t desk_plug_store_moment(void *desk)
 {
 	const struct desk *d = desk;
 	const struct desk_view *view = &d->opt.view;
-	return d->store && view->changes ? 1 + d->reloads + view->changes(view->arg) : 0;
+	return d->store && view->changes && !store_has_replicas(d->store) ? 1 + d->reloads + view->changes(view->arg)
+									  : 0;
 }
 
 struct plug_job {
-	uv_work_t work;
+	struct crew_job work;
 	struct desk *desk;
 	void (*job)(void *arg);
 	void (*done)(void *arg);
 	void *arg;
 };
 
-static void run_job(uv_work_t *work)
+static void run_job(struct crew_job *work)
 {
-	struct plug_job *j = work->data;
+	struct plug_job *j = (struct plug_job *)work;
 	j->job(j->arg);
 }
 
-static void job_done(uv_work_t *work, int status)
+static void job_done(struct crew_job *work)
 {
-	struct plug_job *j = work->data;
-	(void)status; /* never cancelled */
+	struct plug_job *j = (struct plug_job *)work;
 	j->desk->nwork--;
 	j->done(j->arg);
 	free(j);
@@ -103,9 +107,10 @@ int desk_plug_work(void *desk, void (*job)(void *), void (*done)(void *), void *
 	struct plug_job *j = memory_zalloc(1, sizeof *j);
 	if (!j)
 		return -ENOMEM;
-	*j = (struct plug_job){ .desk = d, .job = job, .done = done, .arg = arg };
-	j->work.data = j;
+	*j = (struct plug_job){
+		.work = { .run = run_job, .done = job_done }, .desk = d, .job = job, .done = done, .arg = arg
+	};
 	d->nwork++;
-	MUST(uv_queue_work(&d->loop, &j->work, run_job, job_done) == 0);
+	crew_give(d->aside, &j->work);
 	return 0;
 }

@@ -267,12 +267,16 @@ void answer_schema(struct answer_job *job)
 	struct query_error err;
 	struct store_reader *reader;
 	struct text_out o;
-	int rc = store_begin(job->store, &reader, &err);
+	struct store_ask ask = { .newest = job->newest };
+	int rc;
 	job->answer = (struct answer){ 0 };
-	if (rc == 0) {
-		rc = store_state(reader, job->arena, &job->state, &err);
-		store_end(reader);
-	}
+	do {
+		rc = store_begin(job->store, &ask, &reader, &err);
+		if (rc == 0) {
+			rc = store_state(reader, job->arena, &job->state, &err);
+			store_end(reader);
+		}
+	} while (rc && store_again(job->store, &ask));
 	if (rc) {
 		answer_problem(&job->answer, job->arena, &err);
 		return;

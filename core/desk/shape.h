@@ -5,18 +5,12 @@
 
 #include "desk/run.h"
 
-/* How far the data goes, from whoever watches the lines. */
-struct shape_freshness {
-	bool known;
-	int64_t complete_through_us; /* everything received before is in the store */
-	double lag_seconds;
-};
-
 struct shape_input {
 	const struct query *q;
-	struct run *now, *before;       /* before: of the compared range, or NULL */
-	struct run *base, *base_before; /* of query_base(), for conversion_rate; or NULL */
-	struct shape_freshness freshness;
+	struct run *now, *before;         /* before: of the compared range, or NULL */
+	struct run *base, *base_before;   /* of query_base(), for conversion_rate; or NULL */
+	struct store_freshness freshness; /* of the server that was read */
+	bool unconfirmed;                 /* a replica's, while the server that is written to is away */
 	uint64_t revision;
 	int64_t lost;    /* events of the site that the store never got */
 	bool many_nodes; /* more than one wrote into the range */

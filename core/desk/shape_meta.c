@@ -119,6 +119,9 @@ static void put_warnings(struct text_out *o, const struct shape_input *in)
 		"visitor's events to one");
 	warn(o, in->now->missed || (in->before && in->before->missed), &some,
 		"some of what stands under \"(other)\" may pass the filter and is left out");
+	warn(o, in->unconfirmed, &some,
+		"the server that is written to cannot be reached: this is from a replica, which may lack what was stored since "
+		"complete_through");
 	if (in->lost) {
 		char text[160];
 		snprintf(text, sizeof text,

@@ -2,49 +2,47 @@
 #include "desk/store.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-
-struct store_reader {
-	struct store *store;
-	void *reader; /* NULL = to be opened */
-	int64_t until_us;
-	uint64_t config;           /* as it was at store_begin() */
-	struct store_reader *next; /* in the list of idle ones */
-};
-
-struct store {
-	struct store_options opt;
-	pthread_mutex_t lock; /* of idle and opt.config_hash */
-	pthread_cond_t given;
-	struct store_reader *idle;
-	struct store_reader all[STORE_READERS];
-};
+#include "base/memory.h"
+#include "desk/store_inner.h"
 
 struct store *store_open(const struct store_options *opt)
 {
-	struct store *s = calloc(1, sizeof *s);
-	MUST(s);
+	struct store *s = memory_zalloc(1, sizeof *s);
+	int64_t limit_us = opt->sink->query_timeout ? opt->sink->query_timeout(opt->self) : 0;
 	s->opt = *opt;
+	if (limit_us > 0 && limit_us < s->opt.timeout_us)
+		s->opt.timeout_us = limit_us;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->given, NULL);
-	for (int i = 0; i < STORE_READERS; i++) {
-		s->all[i] = (struct store_reader){ .store = s, .next = s->idle };
-		s->idle = &s->all[i];
-	}
+	servers_open(s);
+	sampler_open(s);
 	return s;
+}
+
+static void close_readers(struct store *s, struct server *sv)
+{
+	while (sv->readers) {
+		struct store_reader *r = sv->readers;
+		sv->readers = r->next;
+		if (r->reader)
+			s->opt.sink->reader_close(r->reader);
+		free(r);
+	}
 }
 
 void store_close(struct store *s)
 {
-	for (int i = 0; i < STORE_READERS; i++)
-		if (s->all[i].reader)
-			s->opt.sink->reader_close(s->all[i].reader);
+	sampler_close(s);
+	for (size_t i = 0; i < s->nservers; i++) {
+		close_readers(s, &s->servers[i]);
+		lag_seen_free(&s->servers[i].last);
+	}
+	lag_close(&s->log);
 	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->given);
 	free(s);
 }
 
@@ -70,73 +68,165 @@ const struct store *store_of(const struct store_reader *r)
 	return r->store;
 }
 
-static struct store_reader *take(struct store *s)
+bool store_is_replica(const struct store_reader *r, struct store_freshness *fresh, bool *unconfirmed)
 {
+	*fresh = r->fresh;
+	*unconfirmed = r->unconfirmed;
+	return !r->server->primary;
+}
+
+/* ---- readers ---- */
+
+/* [lock] */
+static struct store_reader *idle_of(struct server *sv)
+{
+	struct store_reader *r = sv->readers;
+	while (r && r->out)
+		r = r->next;
+	if (!r) {
+		r = memory_zalloc(1, sizeof *r);
+		r->store = sv->store;
+		r->server = sv;
+		r->next = sv->readers;
+		sv->readers = r;
+	}
+	return r;
+}
+
+/* [lock] */
+struct store_reader *store_take_reader(struct server *sv, int64_t until_us)
+{
+	struct store_reader *r = idle_of(sv);
+	r->out = true;
+	r->probes = r->unconfirmed = false;
+	atomic_store(&r->cancelled, false);
+	r->until_us = until_us;
+	r->config = sv->store->opt.config_hash;
+	r->ask = NULL;
+	sv->busy++;
+	return r;
+}
+
+void store_give_reader(struct store_reader *r)
+{
+	pthread_mutex_lock(&r->store->lock);
+	r->out = false;
+	r->server->busy--;
+	pthread_mutex_unlock(&r->store->lock);
+}
+
+void store_drop_reader(struct store_reader *r)
+{
+	pthread_mutex_lock(&r->store->lock);
+	void *reader = r->reader;
+	r->reader = NULL;
+	pthread_mutex_unlock(&r->store->lock);
+	if (reader)
+		r->store->opt.sink->reader_close(reader);
+}
+
+static int open_reader(struct store_reader *r)
+{
+	const struct tally_sink *sink = r->store->opt.sink;
+	void *self = r->store->opt.self, *reader = NULL;
+	int rc = r->server->primary ? sink->reader_open(self, &reader)
+				    : sink->replica_open(self, r->server->number, &reader);
+	pthread_mutex_lock(&r->store->lock);
+	r->reader = rc ? NULL : reader;
+	if (r->reader && r->cancelled)
+		rc = -ETIMEDOUT;
+	pthread_mutex_unlock(&r->store->lock);
+	return rc;
+}
+
+static int begin_once(struct store_reader *r, char words[200])
+{
+	const struct tally_sink *sink = r->store->opt.sink;
+	int rc = r->reader ? 0 : open_reader(r);
+	if (rc == 0)
+		rc = sink->read_begin(r->reader);
+	if (rc == 0)
+		return 0;
+	snprintf(words, 200, "%s", r->reader ? sink->reader_error(r->reader) : strerror(-rc));
+	store_drop_reader(r);
+	return rc;
+}
+
+int store_begin_reader(struct store_reader *r, char words[200])
+{
+	bool old = r->reader != NULL;
+	int rc = begin_once(r, words);
+	if (rc && old && !r->cancelled) /* the server may have closed an idle connection */
+		rc = begin_once(r, words);
+	return rc;
+}
+
+/* ---- a question ---- */
+
+static int begin_on(struct store_reader *r, char words[200])
+{
+	int rc = store_begin_reader(r, words);
+	if (rc) {
+		servers_failed(r->server, words);
+		return rc;
+	}
+	rc = r->server->primary ? 0 : servers_check(r, words);
+	if (rc && r->reader)
+		r->store->opt.sink->read_end(r->reader);
+	return rc;
+}
+
+static struct store_reader *take(struct store *s, struct store_ask *ask)
+{
+	bool unconfirmed;
 	pthread_mutex_lock(&s->lock);
-	while (!s->idle)
-		pthread_cond_wait(&s->given, &s->lock);
-	struct store_reader *r = s->idle;
-	s->idle = r->next;
-	r->config = s->opt.config_hash;
+	struct server *sv = servers_choose(s, ask, &unconfirmed);
+	struct store_reader *r = sv ? store_take_reader(sv, ask->until_us) : NULL;
+	if (r) {
+		ask->tried |= UINT32_C(1) << (sv - s->servers);
+		r->ask = ask;
+		r->unconfirmed = unconfirmed;
+	}
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }
 
-static void give(struct store_reader *r)
+int store_begin(struct store *s, struct store_ask *ask, struct store_reader **out, struct query_error *err)
 {
-	struct store *s = r->store;
-	pthread_mutex_lock(&s->lock);
-	r->next = s->idle;
-	s->idle = r;
-	pthread_cond_signal(&s->given);
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* The connection is in doubt: the next user opens a new one. */
-static void drop(struct store_reader *r)
-{
-	if (r->reader)
-		r->store->opt.sink->reader_close(r->reader);
-	r->reader = NULL;
-}
-
-static int begin_once(struct store_reader *r, struct query_error *err)
-{
-	const struct tally_sink *sink = r->store->opt.sink;
-	int rc = r->reader ? 0 : sink->reader_open(r->store->opt.self, &r->reader);
-	if (rc)
-		r->reader = NULL;
-	else
-		rc = sink->read_begin(r->reader);
-	if (rc == 0)
-		return 0;
-	query_fail(err, 503, "store_unavailable", "the store cannot be read: %s",
-		r->reader ? sink->reader_error(r->reader) : strerror(-rc));
-	drop(r);
-	return rc;
-}
-
-int store_begin(struct store *s, struct store_reader **out, struct query_error *err)
-{
-	struct store_reader *r = take(s);
-	bool old = r->reader != NULL;
-	r->until_us = clock_mono_us() + s->opt.timeout_us;
-	int rc = begin_once(r, err);
-	if (rc && old) /* the server may have closed an idle connection */
-		rc = begin_once(r, err);
-	if (rc) {
-		give(r);
-		return rc;
+	char words[200] = "no server is left to ask";
+	struct store_reader *r;
+	bool said = ask->tried != 0; /* err: why the one before failed */
+	int rc = -ENOTCONN;
+	if (!ask->until_us)
+		ask->until_us = clock_mono_us() + s->opt.timeout_us;
+	while (clock_mono_us() < ask->until_us && (r = take(s, ask))) {
+		rc = begin_on(r, words);
+		if (rc == 0) {
+			meter_add(r->server->reads, 1);
+			*out = r;
+			return 0;
+		}
+		store_give_reader(r);
+		said = false;
 	}
-	*out = r;
-	return 0;
+	if (!said)
+		query_fail(err, 503, "store_unavailable", "the store cannot be read: %s", words);
+	return rc;
 }
 
 void store_end(struct store_reader *r)
 {
 	if (r->reader)
 		r->store->opt.sink->read_end(r->reader);
-	give(r);
+	store_give_reader(r);
+}
+
+bool store_again(const struct store *s, struct store_ask *ask)
+{
+	bool others = (ask->tried + 1) >> s->nservers == 0; /* a bit is left */
+	bool again = ask->failed && others && clock_mono_us() < ask->until_us;
+	ask->failed = false;
+	return again;
 }
 
 int64_t store_time_left(const struct store_reader *r)
@@ -145,59 +235,10 @@ int64_t store_time_left(const struct store_reader *r)
 	return left > 1 ? left : 1;
 }
 
-/* ---- statements ---- */
-
-void store_sql_open(struct store_sql *sql, struct arena *a)
+static int too_slow(struct store_reader *r, struct query_error *err)
 {
-	sql->nparams = sql->ncolumns = 0;
-	sql->params = arena_alloc(a, STORE_PARAMS_MAX * sizeof *sql->params);
-	sql->types = arena_alloc(a, STORE_PARAMS_MAX * sizeof *sql->types);
-	out_open(&sql->text, a);
-}
-
-void store_sql_name(struct store_sql *sql, const char *name)
-{
-	text_printf(&sql->text, "`%s`", name);
-}
-
-void store_sql_table(struct store_sql *sql, const struct store *s, const char *name)
-{
-	text_printf(&sql->text, "`%s%s`", s->opt.prefix, name);
-}
-
-static struct tally_cell *param(struct store_sql *sql, uint32_t type)
-{
-	MUST(sql->nparams < STORE_PARAMS_MAX);
-	sql->types[sql->nparams] = type;
-	sql->params[sql->nparams] = (struct tally_cell){ 0 };
-	out_lit(&sql->text, "?");
-	return &sql->params[sql->nparams++];
-}
-
-void store_sql_int(struct store_sql *sql, int64_t value)
-{
-	param(sql, TALLY_T_INT)->v.i = value;
-}
-
-void store_sql_text(struct store_sql *sql, struct tally_str value)
-{
-	struct tally_cell *c = param(sql, TALLY_T_TEXT);
-	c->v.ptr = value.ptr ? value.ptr : "";
-	c->len = (uint32_t)value.len;
-}
-
-void store_sql_bytes(struct store_sql *sql, const void *bytes, size_t len)
-{
-	struct tally_cell *c = param(sql, TALLY_T_BLOB);
-	c->v.ptr = bytes;
-	c->len = (uint32_t)len;
-}
-
-void store_sql_column(struct store_sql *sql, const char *before, const char *name, const char *after, uint32_t type)
-{
-	MUST(sql->ncolumns < STORE_COLUMNS_MAX);
-	text_printf(&sql->text, "%s%s`%s`%s", sql->ncolumns ? ", " : "", before, name, after);
-	sql->columns[sql->ncolumns++] = type;
+	return query_fail(err, 422, "too_expensive", "the store did not answer within %.1f s",
+		(double)r->store->opt.timeout_us / 1e6);
 }
 
 /* fn's own results are positive, so that they are told from the store's errors. */
@@ -217,12 +258,15 @@ int store_read(struct store_reader *r, const struct store_sql *sql, tally_row_fn
 	int rc = sink->read(r->reader, &st, fn, arg);
 	if (rc >= 0)
 		return rc;
-	if (rc == -ETIMEDOUT)
-		return query_fail(err, 422, "too_expensive", "the store did not answer within %.1f s",
-			(double)r->store->opt.timeout_us / 1e6);
-	query_fail(err, 503, "store_unavailable", "the store cannot be read: %s", sink->reader_error(r->reader));
-	log_warn("desk", "reading the store failed: %s", sink->reader_error(r->reader));
+	bool late = store_time_left(r) <= 1;
+	if (rc == -ETIMEDOUT && (late || !r->cancelled))
+		return too_slow(r, err);
+	const char *words = late && r->cancelled ? "it said nothing" : sink->reader_error(r->reader);
+	query_fail(err, 503, "store_unavailable", "the store cannot be read: %s", words);
+	log_warn("desk", "reading the store failed: %s", words);
+	servers_failed(r->server, words);
+	r->ask->failed = true;
 	if (rc != -ENOENT && rc != -EINVAL)
-		drop(r);
+		store_drop_reader(r);
 	return rc;
 }

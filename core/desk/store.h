@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store, read: a small pool of readers for worker threads, and what every answer looks up first: horizons and the
- * version of the data.
+/* The store, read: from the server that is written to or from replicas of it, by worker threads; and what every answer
+ * looks up first: horizons and the version of the data.
  *
  * A reader is used by one worker at a time. store_begin() … store_end() is one snapshot: version and rows read between
- * them belong together. [worker threads], but for open and close. */
+ * them belong together. How many read at once is the business of who has the workers. [worker threads], but for open,
+ * close and tick. */
 #ifndef DESK_STORE_H
 #define DESK_STORE_H
 
 #include <tally/sink.h>
 
+#include "desk/lag.h"
 #include "desk/out.h"
 #include "desk/plan.h"
-
-#define STORE_READERS 3
 
 struct store;
 struct store_reader;
@@ -24,8 +24,13 @@ struct store_options {
 	const struct schema *schema;
 	uint64_t config_hash; /* see store_set_config() */
 	uint64_t max_rows;    /* raw rows of one statement */
-	int64_t timeout_us;   /* of one question */
+	int64_t timeout_us;   /* of one question; the sink may have a shorter one */
+	/* [any thread] As in desk_view; may be NULL. */
+	bool (*freshness)(void *arg, int64_t *complete_through_us, double *lag_seconds);
+	void *freshness_arg;
 };
+
+#define store_freshness lag_freshness
 
 struct store *store_open(const struct store_options *opt);
 /* Assumes: no reader is out. */
@@ -36,9 +41,42 @@ void store_set_config(struct store *s, uint64_t hash);
 uint64_t store_config(const struct store_reader *r);
 const struct store *store_of(const struct store_reader *r);
 
-/* Waits for a reader and begins a snapshot. -errno with err: the store cannot be reached. */
-must_check int store_begin(struct store *s, struct store_reader **out, struct query_error *err);
+/* [any thread] Called now and then: gives up what has not come back though its time is over. */
+void store_tick(struct store *s);
+/* [any thread] From now on every answer has what is committed by now. */
+void store_read_behind_now(struct store *s);
+/* [any thread] What operators should know of the replicas; "" = nothing. */
+void store_note(struct store *s, char words[256]);
+
+/* How a replica stands. */
+struct store_replica_view {
+	const char *name, *state; /* "asked", "new", "lag", "away", "strange", "error" */
+	double lag_seconds;       /* at most, when it was last looked at */
+	int64_t reads;
+	char trouble[200]; /* "" = it is asked */
+};
+/* [any thread] */
+bool store_has_replicas(const struct store *s);
+/* [any thread] How many were written to out, at most n. */
+size_t store_replicas(struct store *s, struct store_replica_view *out, size_t n);
+
+/* One question: it may begin several snapshots, one behind the other. Zeroed at first. */
+struct store_ask {
+	bool newest;      /* set before: only the server that is written to */
+	int64_t until_us; /* monotonic; its time runs from the first store_begin() on */
+	uint32_t tried;   /* servers, by bit */
+	bool failed;      /* the server's fault: another may answer */
+};
+
+/* Begins a snapshot: on a replica that is young enough, else where it is written to. -errno with err: nobody can be
+ * reached. */
+must_check int store_begin(struct store *s, struct store_ask *ask, struct store_reader **out, struct query_error *err);
 void store_end(struct store_reader *r);
+/* After a reading has failed: true = ask again from the beginning, by another store_begin(). */
+bool store_again(const struct store *s, struct store_ask *ask);
+/* Is it a replica's? Then how far its data goes, and whether that could not be confirmed, since the server that is
+ * written to cannot be reached. */
+bool store_is_replica(const struct store_reader *r, struct store_freshness *fresh, bool *unconfirmed);
 
 /* The part of the question's time that is left, microseconds; at least 1. */
 int64_t store_time_left(const struct store_reader *r);

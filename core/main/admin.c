@@ -110,6 +110,8 @@ static void cmd_flush(struct admin_call *c)
 	}
 	text_open(&o, &c->arena, 256);
 	text_json_begin(&o, '{');
+	if (flushed)
+		desk_read_behind_now(d->desk);
 	text_json_member_bool(&o, "flushed", flushed);
 	text_json_member_int(&o, "lsn", (int64_t)st.end);
 	if (!flushed)

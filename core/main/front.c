@@ -189,6 +189,12 @@ static void desk_done(struct desk_request *rq)
 	lane_post(p->lane, &p->job);
 }
 
+static bool wants_newest(const struct http_request *rq)
+{
+	const struct http_field *f = http_field_get(rq, "cache-control");
+	return f && f->value.len && memmem(f->value.ptr, f->value.len, "no-cache", 8);
+}
+
 static struct tally_str field(const struct http_request *rq, const char *name)
 {
 	const struct http_field *f = http_field_get(rq, name);
@@ -208,7 +214,8 @@ void front_other(void *arg, struct lane *lane, struct http_request *rq)
 		.query = rq->query,
 		.body = rq->body,
 		.accept = field(rq, "accept"),
-		.if_none_match = field(rq, "if-none-match") };
+		.if_none_match = field(rq, "if-none-match"),
+		.newest = wants_newest(rq) };
 	*p = (struct passed){ .job.fn = answer, .lane = lane, .http = rq };
 	p->desk = desk_request_make(&ask, desk_done, p);
 	p->desk->chunk = desk_chunk;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "desk/store.h"
 #include "main/balance.h"
 #include "meter/meter.h"
 #include "text/write.h"
@@ -171,6 +172,24 @@ static void put_sinks(struct daemon *d, struct text_out *o, struct arena *a)
 	text_json_end(o, ']');
 }
 
+static void put_readers(struct daemon *d, struct text_out *o)
+{
+	struct store_replica_view v[16];
+	size_t n = d->desk ? desk_replicas(d->desk, v, 16) : 0;
+	text_json_key(o, STR("readers"));
+	text_json_begin(o, '[');
+	for (size_t i = 0; i < n; i++) {
+		text_json_begin(o, '{');
+		text_json_member_string(o, "name", str_of(v[i].name));
+		text_json_member_string(o, "state", str_of(v[i].state));
+		text_json_member_double(o, "lag_seconds", v[i].lag_seconds);
+		text_json_member_int(o, "reads", v[i].reads);
+		text_json_member_string(o, "trouble", str_of(v[i].trouble));
+		text_json_end(o, '}');
+	}
+	text_json_end(o, ']');
+}
+
 static void put_sources(struct daemon *d, struct text_out *o)
 {
 	text_json_key(o, STR("sources"));
@@ -209,6 +228,7 @@ struct tally_str view_status(struct daemon *d, struct arena *a)
 	text_json_member_string(&o, "trouble", trouble ? str_of(trouble) : STR(""));
 	put_spool(d, &o);
 	put_sinks(d, &o, a);
+	put_readers(d, &o);
 	put_sources(d, &o);
 	text_json_end(&o, '}');
 	return text_done(&o);

@@ -55,6 +55,10 @@ const struct meter_row meter_rows[M_METRICS] = {
 		"Readings of a lookup: loaded, unchanged (its version is that of before), refused (too much, or no such column) or failed." },
 	[M_LOOKUP_ASKED] = { "tally_lookup_asked_total", METER_COUNTER, { "lookup", "result" },
 		"Joins asked of a lookup: found, missing (no such key, or null), unread (no rows yet), no_column." },
+	[M_READER_READS] = { "tally_reader_reads_total", METER_COUNTER, { "reader" }, "Snapshots read, by server." },
+	[M_READER_LAG] = { "tally_reader_lag_seconds", METER_GAUGE, { "reader" }, "Age of the oldest commit that a replica had not yet, at most, when it was last looked at." },
+	[M_READER_UP] = { "tally_reader_up", METER_GAUGE, { "reader" }, "1 = this replica is read from." },
+	[M_READER_PASSED] = { "tally_reader_passed_over_total", METER_COUNTER, { "reader", "reason" }, "Questions that did not go to this replica, or not to the end, by why not." },
 };
 /* clang-format on */
 

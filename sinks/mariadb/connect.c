@@ -89,13 +89,13 @@ static int set_up(MYSQL *db, bool reader, char words[MD_WORDS])
 	return 0;
 }
 
-int md_connect(const struct md *s, unsigned host, unsigned reader_s, MYSQL **out, char words[MD_WORDS])
+int md_connect(const struct md *s, const struct md_address *a, unsigned host, unsigned reader_s, MYSQL **out,
+	char words[MD_WORDS])
 {
-	const struct md_address *a = &s->address;
 	const struct md_host *h = &a->hosts[host];
 	char from_file[PASSWORD_MAX];
 	const char *password = a->password;
-	if (*s->password_file) {
+	if (*s->password_file && !(a != &s->address && password)) { /* a replica may have a password of its own */
 		if (read_password(s->password_file, from_file) != 0) {
 			snprintf(words, MD_WORDS, "cannot read password_file %.180s", s->password_file);
 			return ER_ACCESS_DENIED_ERROR;

@@ -16,7 +16,9 @@
  * trim.c      retention
  * gone.c      rows taken out by their key; a line's new name
  * guard.c     the row that all writers look at; tables that are not needed any more
- * read.c      answers
+ * reader.c    readers: connection, snapshot, time limit
+ * read.c      their statements
+ * replica.c   servers that may be read instead
  * kept.c      their prepared statements
  * errors.c    what an error code means for the host */
 #ifndef SINKS_MARIADB_H
@@ -25,6 +27,7 @@
 #include <errmsg.h>
 #include <mysql.h>
 #include <mysqld_error.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,7 +76,10 @@ struct md {
 	char *password_file, *tls_ca;
 	bool tls, tls_verify;
 	unsigned connect_timeout_s, write_timeout_s;
-	int64_t query_timeout_us;
+	int64_t query_timeout_us, max_reader_lag_us;
+	struct md_address *replicas; /* of one host each */
+	char **replica_names;
+	size_t nreplicas;
 
 	_Atomic unsigned chosen; /* [any thread] the host that was last found to be the one to write to */
 
@@ -103,9 +109,10 @@ void md_address_free(struct md_address *a);
 
 /* ---- connect.c ---- */
 
-/* A connection to one of the hosts, its session set up. reader_s: 0 = for the writer, else for a reader that waits so many
+/* A connection to one of the hosts of an address, its session set up. reader_s: 0 = for the writer, else for a reader that waits so many
  * seconds for a server that says nothing (the library fixes that at connect). 0, or the error's code with its words. */
-int md_connect(const struct md *s, unsigned host, unsigned reader_s, MYSQL **out, char words[MD_WORDS]);
+int md_connect(const struct md *s, const struct md_address *a, unsigned host, unsigned reader_s, MYSQL **out,
+	char words[MD_WORDS]);
 /* What @@NAME is for this connection, 0 if unknown. */
 int64_t md_variable(MYSQL *db, const char *name);
 /* Makes s->db if need be. enum tally_sink_rc. */
@@ -292,18 +299,52 @@ void md_kept_let_go(struct md_kept *k);
 /* Before the connection is closed. */
 void md_kept_forget(struct md_kept_list *list);
 
-/* ---- read.c ---- */
+/* ---- reader.c ---- */
+
+struct md_slot;
+
+struct md_reader {
+	struct md *store;                 /* what was set at open only */
+	const struct md_address *replica; /* NULL = of the server that is written to */
+	pthread_mutex_t lock;             /* of changing db, and of cancelled */
+	MYSQL *db;
+	bool cancelled;
+	unsigned host;
+	int64_t limit_us; /* max_statement_time of the session; -1 = as the server has it */
+	int64_t wait_us;  /* how long this connection waits for an answer */
+	bool begun;       /* a statement has been asked of the snapshot */
+	struct md_slot *slots;
+	size_t nslots;
+	struct md_kept_list kept;
+	char error[MD_WORDS];
+};
 
 int md_reader_open(void *self, void **reader);
+int md_replica_open(void *self, size_t number, void **reader);
 int md_read_begin(void *reader);
-int md_read(void *reader, const struct tally_statement *st, tally_row_fn fn, void *arg);
 void md_read_end(void *reader);
 const char *md_reader_error(void *reader);
+void md_reader_cancel(void *reader); /* [any thread] */
 void md_reader_close(void *reader);
+/* The statement that follows ends after so long; 0 = query_timeout. 0 or -errno, as below. */
+int md_reader_limit(struct md_reader *r, int64_t timeout_us);
 /* The connection of the snapshot, the limit of the next statement set. */
 int md_reader_ready(void *reader, int64_t timeout_us, MYSQL **out);
 /* Keeps the words; a negative errno. */
 int md_reader_failed(void *reader, unsigned code, const char *words);
+
+/* ---- read.c ---- */
+
+int md_read(void *reader, const struct tally_statement *st, tally_row_fn fn, void *arg);
+void md_reader_free_slots(struct md_reader *r);
+
+/* ---- replica.c ---- */
+
+/* One URL a line. 0, or -EINVAL with the words, -ENOMEM. */
+int md_replicas_parse(struct md *s, const char *urls, char words[MD_WORDS]);
+void md_replicas_free(struct md *s);
+size_t md_replicas(void *self, int64_t *max_lag_us);
+const char *md_replica_name(void *self, size_t number);
 
 /* ---- select.c ---- */
 

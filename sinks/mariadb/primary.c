@@ -21,7 +21,7 @@ static void note_refusal(char all[MD_WORDS], const struct md_host *h, const char
 /* A reader of a single server may read whatever it is. */
 static int try_host(struct md *s, unsigned host, unsigned reader_s, MYSQL **out, char words[MD_WORDS])
 {
-	int code = md_connect(s, host, reader_s, out, words);
+	int code = md_connect(s, &s->address, host, reader_s, out, words);
 	if (code != 0 || (reader_s && s->address.nhosts == 1) || md_variable(*out, "global.read_only") == 0)
 		return code;
 	mysql_close(*out);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Readers: a connection each, a read-only transaction with one snapshot, prepared statements whose results are fetched
- * row by row into buffers that grow to the longest value met. */
+/* Statements of a reader: prepared, their results fetched row by row into buffers that grow to the longest value met. */
 #include "mariadb.h"
 
 #include <errno.h>
@@ -9,10 +8,9 @@
 #include <string.h>
 
 #define FIRST_BUFFER 256
-#define GRACE_US 5000000 /* a server that lives has ended a statement at its limit by then */
 
-/* One result column, or one parameter. */
-struct slot {
+/* One result column. */
+struct md_slot {
 	union {
 		int64_t i;
 		double d;
@@ -22,79 +20,16 @@ struct slot {
 	my_bool null, cut;
 };
 
-struct md_reader {
-	struct md *store; /* what was set at open only */
-	MYSQL *db;
-	unsigned host;
-	int64_t limit_us; /* max_statement_time of the session; -1 = as the server has it */
-	int64_t wait_us;  /* how long this connection waits for an answer */
-	bool begun;       /* a statement has been asked of the snapshot */
-	struct slot *slots;
-	size_t nslots;
-	struct md_kept_list kept;
-	char error[MD_WORDS];
-};
-
-int md_reader_open(void *self, void **reader)
+void md_reader_free_slots(struct md_reader *r)
 {
-	struct md_reader *r = calloc(1, sizeof *r);
-	if (!r)
-		return -ENOMEM;
-	r->store = self;
-	*reader = r;
-	return 0;
-}
-
-static void disconnect(struct md_reader *r)
-{
-	md_kept_forget(&r->kept);
-	if (r->db)
-		mysql_close(r->db);
-	r->db = NULL;
-}
-
-void md_reader_close(void *reader)
-{
-	struct md_reader *r = reader;
-	disconnect(r);
 	for (size_t i = 0; i < r->nslots; i++)
 		free(r->slots[i].buf);
 	free(r->slots);
-	free(r);
-}
-
-const char *md_reader_error(void *reader)
-{
-	return ((struct md_reader *)reader)->error;
-}
-
-static int errno_of(unsigned code)
-{
-	switch (code) {
-	case ER_STATEMENT_TIMEOUT:
-		return -ETIMEDOUT;
-	case ER_NO_SUCH_TABLE:
-		return -ENOENT;
-	case CR_OUT_OF_MEMORY:
-		return -ENOMEM;
-	case ER_ACCESS_DENIED_ERROR:
-	case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
-	case ER_DBACCESS_DENIED_ERROR:
-	case ER_TABLEACCESS_DENIED_ERROR:
-	case ER_COLUMNACCESS_DENIED_ERROR:
-	case ER_SPECIFIC_ACCESS_DENIED_ERROR:
-	case ER_HOST_NOT_PRIVILEGED:
-	case ER_BAD_DB_ERROR:
-		return -EACCES;
-	default:
-		return -EIO;
-	}
 }
 
 static int failed(struct md_reader *r, unsigned code, const char *words)
 {
-	snprintf(r->error, sizeof r->error, "%.200s (%u)", words, code);
-	return errno_of(code);
+	return md_reader_failed(r, code, words);
 }
 
 /* While rows are fetched the library leaves an error with the connection, not the statement. */
@@ -105,87 +40,11 @@ static int failed_statement(struct md_reader *r, MYSQL_STMT *st)
 	return failed(r, mysql_errno(r->db), mysql_error(r->db));
 }
 
-/* ---- the snapshot ---- */
-
-static int connect(struct md_reader *r, int64_t limit_us)
-{
-	char words[MD_WORDS];
-	r->wait_us = limit_us + GRACE_US;
-	r->limit_us = -1;
-	int code = md_connect_primary(r->store, (unsigned)((r->wait_us + 999999) / 1000000), &r->db, &r->host, words);
-	if (code == 0)
-		return 0;
-	r->db = NULL;
-	failed(r, (unsigned)code, words);
-	return md_class((unsigned)code) == TALLY_SINK_STOP ? -EACCES : -ENOTCONN;
-}
-
-static int begin(struct md_reader *r)
-{
-	r->begun = false;
-	if (mysql_query(r->db, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY") == 0)
-		return 0;
-	failed(r, mysql_errno(r->db), mysql_error(r->db));
-	disconnect(r);
-	return -ENOTCONN;
-}
-
-/* A connection that has lain idle may be gone: then one more. One to a server that is no longer ours is given up. */
-int md_read_begin(void *reader)
-{
-	struct md_reader *r = reader;
-	if (r->db && r->host != r->store->chosen)
-		disconnect(r);
-	if (r->db && begin(r) == 0)
-		return 0;
-	int rc = connect(r, r->store->query_timeout_us);
-	return rc == 0 ? begin(r) : rc;
-}
-
-void md_read_end(void *reader)
-{
-	struct md_reader *r = reader;
-	if (r->db && mysql_query(r->db, "ROLLBACK") != 0)
-		disconnect(r);
-}
-
-/* ---- one statement ---- */
-
-/* A connection that would give the server up before the statement's limit is made anew, while the snapshot has been asked
- * nothing. */
-static int be_patient(struct md_reader *r, int64_t limit_us)
-{
-	if (r->begun || limit_us + GRACE_US <= r->wait_us)
-		return 0;
-	disconnect(r);
-	int rc = connect(r, limit_us);
-	return rc == 0 ? begin(r) : rc;
-}
-
-static int set_limit(struct md_reader *r, int64_t timeout_us)
-{
-	char sql[96];
-	int64_t limit_us = timeout_us > 0 ? timeout_us : r->store->query_timeout_us;
-	int rc = be_patient(r, limit_us);
-	if (rc != 0)
-		return rc;
-	r->begun = true;
-	/* a question has less time with each statement; to say so is a round trip, and a little more does no harm */
-	if (r->limit_us >= limit_us && r->limit_us - limit_us <= limit_us / 8)
-		return 0;
-	snprintf(sql, sizeof sql, "SET SESSION max_statement_time = %lld.%06lld", (long long)(limit_us / 1000000),
-		(long long)(limit_us % 1000000));
-	if (mysql_query(r->db, sql) != 0)
-		return failed(r, mysql_errno(r->db), mysql_error(r->db));
-	r->limit_us = limit_us;
-	return 0;
-}
-
 static int need_slots(struct md_reader *r, size_t n)
 {
 	if (n <= r->nslots)
 		return 0;
-	struct slot *grown = realloc(r->slots, n * sizeof *grown);
+	struct md_slot *grown = realloc(r->slots, n * sizeof *grown);
 	if (!grown)
 		return failed(r, CR_OUT_OF_MEMORY, "out of memory");
 	memset(grown + r->nslots, 0, (n - r->nslots) * sizeof *grown);
@@ -227,7 +86,7 @@ static int bind_results(struct md_reader *r, MYSQL_STMT *st, const struct tally_
 	if (!binds)
 		return failed(r, CR_OUT_OF_MEMORY, "out of memory");
 	for (size_t i = 0; i < q->ncolumns; i++) {
-		struct slot *slot = &r->slots[i];
+		struct md_slot *slot = &r->slots[i];
 		bool number = q->column_types[i] == TALLY_T_INT || q->column_types[i] == TALLY_T_REAL;
 		if (!number && !slot->buf && (slot->buf = malloc(FIRST_BUFFER)) != NULL)
 			slot->cap = FIRST_BUFFER;
@@ -248,7 +107,7 @@ static int fetch_long(struct md_reader *r, MYSQL_STMT *st, const struct tally_st
 {
 	bool grown = false;
 	for (size_t i = 0; i < q->ncolumns; i++) {
-		struct slot *slot = &r->slots[i];
+		struct md_slot *slot = &r->slots[i];
 		if (q->column_types[i] == TALLY_T_INT || q->column_types[i] == TALLY_T_REAL || slot->len <= slot->cap)
 			continue;
 		unsigned long cap = slot->len * 2;
@@ -273,7 +132,7 @@ static int fetch_long(struct md_reader *r, MYSQL_STMT *st, const struct tally_st
 static void cells_of(const struct md_reader *r, const struct tally_statement *q, struct tally_cell *cells)
 {
 	for (size_t i = 0; i < q->ncolumns; i++) {
-		const struct slot *slot = &r->slots[i];
+		const struct md_slot *slot = &r->slots[i];
 		cells[i] = (struct tally_cell){ .null = slot->null != 0 };
 		if (slot->null)
 			continue;
@@ -358,7 +217,7 @@ static int run(struct md_reader *r, MYSQL_STMT *st, const struct tally_statement
 int md_read(void *reader, const struct tally_statement *q, tally_row_fn fn, void *arg)
 {
 	struct md_reader *r = reader;
-	int rc = set_limit(r, q->timeout_us);
+	int rc = md_reader_limit(r, q->timeout_us);
 	if (rc == 0)
 		rc = need_slots(r, q->ncolumns);
 	struct md_kept *k = rc == 0 ? keep(r, q, &rc) : NULL;
@@ -379,16 +238,3 @@ int md_read(void *reader, const struct tally_statement *q, tally_row_fn fn, void
 }
 
 /* ---- for select.c ---- */
-
-int md_reader_ready(void *reader, int64_t timeout_us, MYSQL **out)
-{
-	struct md_reader *r = reader;
-	int rc = set_limit(r, timeout_us);
-	*out = r->db;
-	return rc;
-}
-
-int md_reader_failed(void *reader, unsigned code, const char *words)
-{
-	return failed(reader, code, words);
-}

@@ -2,6 +2,7 @@
 /* The descriptor, the options, and where a node stands in the store. */
 #include "mariadb.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +17,11 @@ static const struct tally_option options[] = {
 	{ "password_file", TALLY_OPT_STRING, 0, "", "file whose first line is the password; read at every connect" },
 	{ "connect_timeout", TALLY_OPT_TIME, 0, "5s", "how long to wait for a connection" },
 	{ "write_timeout", TALLY_OPT_TIME, 0, "60s", "how long one statement of a batch may take" },
-	{ "query_timeout", TALLY_OPT_TIME, 0, "10s", "how long one question may take that sets no limit of its own" },
-	{ "readers", TALLY_OPT_STRING, 0, "", "servers to read from; this version reads from the main server" },
-	{ "max_reader_lag", TALLY_OPT_TIME, 0, "5s", "a reader further behind is not asked; see readers" },
+	{ "query_timeout", TALLY_OPT_TIME, 0, "10s",
+		"the most that one question may take; limits.query_timeout holds too" },
+	{ "readers", TALLY_OPT_STRING, 0, "",
+		"list of URLs, as `url` but one server each: replicas that questions are answered from" },
+	{ "max_reader_lag", TALLY_OPT_TIME, 0, "5s", "a replica further behind is not asked" },
 	{ "tls", TALLY_OPT_BOOL, 0, "false", "refuse to speak in clear" },
 	{ "tls_verify", TALLY_OPT_BOOL, 0, "true", "with tls: the server's certificate must be for its name" },
 	{ "tls_ca", TALLY_OPT_STRING, 0, "", "with tls: file of authorities to trust; empty: the system's" },
@@ -44,6 +47,7 @@ static char *path_of(const struct md *s, const char *path)
 static void destroy(struct md *s)
 {
 	md_address_free(&s->address);
+	md_replicas_free(s);
 	md_arrays_close(s->arrays);
 	md_cache_close(s->cache);
 	free(s->password_file);
@@ -62,20 +66,25 @@ static int sink_open(const struct tally_sink_host *host, struct tally_sink_insta
 	s->connect_timeout_s = seconds(host->option_int(in, "connect_timeout"));
 	s->write_timeout_s = seconds(host->option_int(in, "write_timeout"));
 	s->query_timeout_us = host->option_int(in, "query_timeout");
+	s->max_reader_lag_us = host->option_int(in, "max_reader_lag");
 	s->tls = host->option_int(in, "tls") != 0;
 	s->tls_verify = host->option_int(in, "tls_verify") != 0;
 	s->password_file = path_of(s, host->option_str(in, "password_file"));
 	s->tls_ca = path_of(s, host->option_str(in, "tls_ca"));
 	s->arrays = md_arrays_open();
 	s->cache = md_cache_open(CACHE_BYTES);
+	char words[MD_WORDS] = "";
 	int bad_url = md_address_parse(host->option_str(in, "url"), &s->address);
-	if (bad_url == 0 && s->password_file && s->tls_ca && s->arrays && s->cache) {
+	int bad_reader = md_replicas_parse(s, host->option_str(in, "readers"), words);
+	if (bad_url == 0 && bad_reader == 0 && s->password_file && s->tls_ca && s->arrays && s->cache) {
 		*self = s;
 		return 0;
 	}
 	destroy(s);
 	if (bad_url)
 		return host->fail(in, TALLY_SINK_STOP, 0, "url must be %s", options[0].help);
+	if (bad_reader == -EINVAL)
+		return host->fail(in, TALLY_SINK_STOP, 0, "%s", words);
 	return host->fail(in, TALLY_SINK_STOP, 0, "out of memory");
 }
 
@@ -281,6 +290,11 @@ static int sink_position(void *self, struct tally_position *out)
 	return rc;
 }
 
+static int64_t query_timeout(void *self)
+{
+	return ((struct md *)self)->query_timeout_us;
+}
+
 const struct tally_sink tally_sink = {
 	TALLY_SINK_HEAD,
 	.name = "mariadb",
@@ -305,4 +319,9 @@ const struct tally_sink tally_sink = {
 	.adopt = md_adopt,
 	.guards = 1,
 	.drop = md_drop,
+	.reader_cancel = md_reader_cancel,
+	.replicas = md_replicas,
+	.replica_name = md_replica_name,
+	.replica_open = md_replica_open,
+	.query_timeout = query_timeout,
 };

@@ -4,6 +4,7 @@
 #include "sqlite.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ struct sq_reader {
 	bool busy;              /* [readers_lock] between begin and end: db and file are the reader's thread's */
 	sqlite3 *db;
 	struct sq_file file;
-	int64_t until_us; /* monotonic; 0 = no limit */
+	int64_t until_us;      /* monotonic; 0 = no limit */
+	atomic_bool cancelled; /* [any thread] */
 	char error[256];
 };
 
@@ -33,7 +35,7 @@ static int64_t mono_us(void)
 static int past_limit(void *arg)
 {
 	struct sq_reader *r = arg;
-	return r->until_us && mono_us() > r->until_us;
+	return (r->until_us && mono_us() > r->until_us) || atomic_load_explicit(&r->cancelled, memory_order_relaxed);
 }
 
 int sq_reader_open(void *self, void **reader)
@@ -107,6 +109,11 @@ static void go_out(struct sq_reader *r)
 	pthread_mutex_unlock(&r->store->readers_lock);
 }
 
+void sq_reader_cancel(void *reader)
+{
+	atomic_store(&((struct sq_reader *)reader)->cancelled, true);
+}
+
 const char *sq_reader_error(void *reader)
 {
 	return ((struct sq_reader *)reader)->error;
@@ -174,6 +181,7 @@ static int begin(struct sq_reader *r)
 int sq_read_begin(void *reader)
 {
 	struct sq_reader *r = reader;
+	atomic_store(&r->cancelled, false);
 	if (!come_in(r)) {
 		snprintf(r->error, sizeof r->error, "%.100s: another file is being put there", r->store->path);
 		return -ESTALE;

@@ -193,4 +193,5 @@ const struct tally_sink tally_sink = {
 	.restore = sq_restore,
 	.guards = 1,
 	.drop = sq_drop,
+	.reader_cancel = sq_reader_cancel,
 };

@@ -174,6 +174,7 @@ void sq_read_end(void *reader);
 const char *sq_reader_error(void *reader);
 void sq_reader_close(void *reader);
 int sq_select(void *reader, const char *sql, int64_t timeout_us, tally_found_fn fn, void *arg);
+void sq_reader_cancel(void *reader); /* [any thread] */
 /* [the writer's thread] Closes what idle readers have open; none opens anything until sq_readers_return(). False: one is
  * reading. */
 bool sq_readers_leave(struct sq *s);

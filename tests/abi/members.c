@@ -141,5 +141,9 @@ const struct member members[] = {
 	S(tally_found), M(tally_found, ncolumns), M(tally_found, names), M(tally_found, types), M(tally_found, cells),
 	M(tally_sink, select),
 #endif
+#ifdef TALLY_SINK_REPLICAS
+	M(tally_sink, reader_cancel), M(tally_sink, replicas), M(tally_sink, replica_name), M(tally_sink, replica_open),
+	M(tally_sink, query_timeout),
+#endif
 	{ NULL, 0, 0 }
 };

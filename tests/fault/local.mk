@@ -8,6 +8,10 @@ fault_modules = \
 	tests/fault/mariadb.py \
 	tests/fault/mutants.py \
 	tests/fault/process.py \
+	tests/fault/readers.py \
+	tests/fault/readers_away.py \
+	tests/fault/readers_wrong.py \
+	tests/fault/readings.py \
 	tests/fault/redis.py \
 	tests/fault/redis_ha.py \
 	tests/fault/redis_list.py \
@@ -16,7 +20,7 @@ fault_modules = \
 	tests/fault/steps_redis.py \
 	tests/fault/steps_sinks.py
 
-EXTRA_DIST += tests/fault/lib/damage.py tests/fault/lib/greeter.py tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
+EXTRA_DIST += tests/fault/lib/damage.py tests/fault/lib/greeter.py tests/fault/lib/lists.py tests/fault/lib/proxy.py tests/fault/lib/reading.py tests/fault/lib/replication.py tests/fault/lib/rig.py tests/fault/soak.py tests/fault/fault.sh
 dist_check_SCRIPTS += $(fault_modules)
 
 # The mutants: tallyd once more, with bugs that TALLY_MUTANT chooses from; see core/base/seam.h. What has a MUTANT() in it is

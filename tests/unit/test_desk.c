@@ -2,6 +2,7 @@
 /* The desk's thread: routes, plugins in front of the planner, limits, closing. */
 #include "desk_kit.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -344,24 +345,43 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool shut;
+	unsigned most, stuck; /* how many may wait at the gate, the others go through; how many do */
 	int (*begin)(void *reader);
-} slow = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, NULL };
+} slow = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, 0, NULL };
 
 static int begin_slowly(void *reader)
 {
 	pthread_mutex_lock(&slow.lock);
-	while (slow.shut)
-		pthread_cond_wait(&slow.changed, &slow.lock);
+	if (slow.shut && slow.stuck < slow.most) {
+		slow.stuck++;
+		while (slow.shut)
+			pthread_cond_wait(&slow.changed, &slow.lock);
+		slow.stuck--;
+	}
 	pthread_mutex_unlock(&slow.lock);
 	return slow.begin(reader);
 }
 
-static void shut(bool yes)
+static void shut_for(unsigned most, bool yes)
 {
 	pthread_mutex_lock(&slow.lock);
 	slow.shut = yes;
+	slow.most = most;
 	pthread_cond_broadcast(&slow.changed);
 	pthread_mutex_unlock(&slow.lock);
+}
+
+static void shut(bool yes)
+{
+	shut_for(UINT_MAX, yes);
+}
+
+static unsigned stuck(void)
+{
+	pthread_mutex_lock(&slow.lock);
+	unsigned n = slow.stuck;
+	pthread_mutex_unlock(&slow.lock);
+	return n;
 }
 
 static void reopen_with_slow_store(void)
@@ -372,7 +392,9 @@ static void reopen_with_slow_store(void)
 	open_desk();
 }
 
-#define MANY 270 /* 2 run, 256 wait */
+#define MANY 270
+#define RUNNING 4
+#define PLACED (RUNNING + 256) /* run or wait */
 
 /* Each with a limit of its own, so that the cache keeps none of them together. */
 static void post_many(struct desk_request **rq)
@@ -400,13 +422,65 @@ static void past_256_waiting_the_rest_is_told_to_come_back(void **state)
 	reopen_with_slow_store();
 	shut(true);
 	post_many(rq);
-	wait_for(MANY - 258);
+	wait_for(MANY - PLACED);
 	shut(false);
 	wait_for(MANY);
-	assert_int_equal(count_status(rq, 200), 258);
-	assert_int_equal(count_status(rq, 503), MANY - 258);
+	assert_int_equal(count_status(rq, 200), PLACED);
+	assert_int_equal(count_status(rq, 503), MANY - PLACED);
 	for (int i = 0; i < MANY; i++) {
 		assert_true(rq[i]->answer.status == 200 || rq[i]->answer.retry_after_s > 0);
+		desk_request_free(rq[i]);
+	}
+}
+
+/* No rollup has the host: it takes the events themselves. */
+#define HEAVY                                                                                                    \
+	"{\"site_id\":\"shop.example\",\"date_range\":[\"2026-10-25\",\"2026-10-25\"],\"metrics\":[\"events\"]," \
+	"\"dimensions\":[\"event:hostname\"],\"pagination\":{\"limit\":%d}}"
+#define HEAVY_MANY 20
+
+static void readings_of_events_leave_places_for_others(void **state)
+{
+	(void)state;
+	struct desk_request *rq[HEAVY_MANY];
+	reopen_with_slow_store();
+	query(200, "\"metrics\":[2]"); /* from here on the desk knows the store's rollups */
+	shut_for(2, true);
+	atomic_store(&answers, 0);
+	for (int i = 0; i < HEAVY_MANY; i++) {
+		char body[300];
+		snprintf(body, sizeof body, HEAVY, i + 1);
+		rq[i] = post("POST", "/v1/query", "", body, NULL);
+	}
+	while (stuck() < 2)
+		usleep(1000);
+	struct desk_request *quick = ask_more("/v1/sites/shop.example/totals");
+	assert_int_equal(quick->answer.status, 200);
+	desk_request_free(quick);
+	quick = ask_more("/v1/schema");
+	assert_int_equal(quick->answer.status, 200);
+	desk_request_free(quick);
+	assert_int_equal(atomic_load(&answers), 2); /* of the others none */
+	shut(false);
+	wait_for(HEAVY_MANY + 2);
+	for (int i = 0; i < HEAVY_MANY; i++)
+		expect(rq[i], 200, "\"source\":\"raw\"");
+}
+
+static void who_waits_too_long_is_told_to_come_back(void **state)
+{
+	(void)state;
+	struct desk_request *rq[MANY];
+	bench->kit->conf.limits.query_timeout_us = 500000;
+	reopen_with_slow_store();
+	shut(true);
+	post_many(rq);
+	wait_for(MANY - RUNNING);
+	assert_int_equal(count_status(rq, 503), MANY - RUNNING);
+	shut(false);
+	wait_for(MANY);
+	for (int i = 0; i < MANY; i++) {
+		assert_true(rq[i]->answer.status != 503 || rq[i]->answer.retry_after_s > 0);
 		desk_request_free(rq[i]);
 	}
 }
@@ -414,7 +488,7 @@ static void past_256_waiting_the_rest_is_told_to_come_back(void **state)
 static void *open_soon(void *arg)
 {
 	(void)arg;
-	wait_for(MANY - 2); /* all but those that run have been sent away */
+	wait_for(MANY - RUNNING); /* all but those that run have been sent away */
 	shut(false);
 	return NULL;
 }
@@ -427,14 +501,14 @@ static void closing_answers_everybody(void **state)
 	reopen_with_slow_store();
 	shut(true);
 	post_many(rq);
-	wait_for(MANY - 258); /* the others run or wait */
+	wait_for(MANY - PLACED); /* the others run or wait */
 	assert_int_equal(pthread_create(&opener, NULL, open_soon, NULL), 0);
 	desk_close(bench->desk);
 	bench->desk = NULL;
 	pthread_join(opener, NULL);
 	assert_int_equal(atomic_load(&answers), MANY);
 	assert_int_equal(count_status(rq, 200) + count_status(rq, 503), MANY);
-	assert_int_equal(count_status(rq, 200), 2);
+	assert_int_equal(count_status(rq, 200), RUNNING);
 	for (int i = 0; i < MANY; i++)
 		desk_request_free(rq[i]);
 }
@@ -454,6 +528,8 @@ int main(void)
 		T(a_plugin_that_never_lets_go_is_passed_by),
 		T(a_reload_changes_plugins_and_zones),
 		T(past_256_waiting_the_rest_is_told_to_come_back),
+		T(readings_of_events_leave_places_for_others),
+		T(who_waits_too_long_is_told_to_come_back),
 		T(closing_answers_everybody),
 	};
 	return RUN_TESTS("desk", tests);

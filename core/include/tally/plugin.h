@@ -233,7 +233,7 @@ struct tally_request {
 	struct tally_str body;
 	struct tally_str
 		key;       /* of a statistics query: its normal form, the same for questions that get the same answer;
-			       * empty for anything else */
+			       * empty for anything else, and for one that wants no remembered answer */
 	int32_t cost;      /* the planner's guess: 0 rollup, 1 raw scan, 2 raw scan near its limit; -1 unknown */
 	uint32_t is_query; /* 1 = key and cost are set, host->request_version() works */
 	int64_t received_us;

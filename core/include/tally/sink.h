@@ -327,7 +327,25 @@ struct tally_sink {
 	 * if the store does not understand it, -ENOENT if a table is missing, the others as for read(); the words are those
 	 * of reader_error(). NULL = the sink has no such thing. */
 	int (*select)(void *reader, const char *sql, int64_t timeout_us, tally_found_fn fn, void *arg);
+
+	/* [any thread] What this reader waits for ends soon, with -EIO or -ETIMEDOUT, and so does all that is asked of it
+	 * until its next read_begin(). Nothing happens to a reader that is asked nothing. NULL = the sink cannot, and its time
+	 * limits must hold whatever the server does. Never beside reader_open() and reader_close(). */
+	void (*reader_cancel)(void *reader);
+
+	/* Replicas: servers that have what write() commits a little later, and may be read instead. How many this instance
+	 * was given at open(), and how far behind one may be, microseconds. */
+	size_t (*replicas)(void *self, int64_t *max_lag_us);
+	/* What the one of that number is called, "host:port"; lives as long as the instance. */
+	const char *(*replica_name)(void *self, size_t number);
+	/* As reader_open(), of that replica only. What it has is whatever that server has: the host judges by tally_position
+	 * how old that is, and whether it is a replica at all. */
+	int (*replica_open)(void *self, size_t number, void **reader);
+
+	/* The most that a question of an asker may take here, microseconds; 0 = as the host has it. NULL = the same. */
+	int64_t (*query_timeout)(void *self);
 };
+#define TALLY_SINK_REPLICAS 1 /* for #ifdef: this header has the five members above */
 
 #define TALLY_SINK_HEAD (uint32_t)sizeof(struct tally_sink), TALLY_SINK_ABI
 
