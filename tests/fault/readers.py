@@ -70,6 +70,7 @@ def idle(scene, fig):
 @row("62", "what this node wrote: flush and no-cache see it, meta says what others see")
 def own_writes(scene, fig):
     db, (copy,), d, load = scene_of(scene, lag="10m", load=False)
+    wait_for("the replica to be asked", lambda: ask(d)[0] == 200 and reads(d, copy) > 0)
     copy.pause()
     load.deliver(load.events(7))
     wait_for("them to be stored", lambda: stored(db) == 17)
