@@ -236,5 +236,3 @@ int md_read(void *reader, const struct tally_statement *q, tally_row_fn fn, void
 	mysql_stmt_close(st);
 	return rc;
 }
-
-/* ---- for select.c ---- */
