@@ -199,6 +199,7 @@ FILTERS = [
     [["or", [["is", "event:name", ["click"]], ["not", ["or", [["contains", "event:page", ["a"]], ["is", "event:props:item", ["pen"]]]]]]]],
     [["not", ["and", [["is", "event:name", ["view", "click"]], ["contains", "event:page", ["/"]]]]]],
     [["is", "event:name", ["view"]], ["not", ["contains", "event:page", ["/admin"]]]], [["is", "event:page", ["nothing is so"]]],
+    [["is", "event:name", ["VIEW", "click"], ANY_CASE], ["is", "event:page", ["/BUY", "/a"], ANY_CASE]],
     [["is", "event:page", ["/BUY", "/a"], ANY_CASE]], [["is_not", "event:page", ["/A", "/ÉtÉ"], ANY_CASE]],
     [["contains", "event:page", ["BUY", "É"], ANY_CASE]], [["contains_not", "event:page", ["/A"], ANY_CASE]],
     [["matches", "event:page", ["^/[A-B](UY)?$", "ÉT"], ANY_CASE]], [["matches_not", "event:page", ["^/\\W*É", "N"], ANY_CASE]],

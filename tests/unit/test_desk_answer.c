@@ -161,6 +161,10 @@ static void filters_pick_what_they_say(void **state)
 		{ "[\"not\",[\"and\",[[\"is\",\"event:page\",[\"/buy\"]],[\"is\",\"event:name\",[\"view\"]]]]]", "4" },
 		{ "[\"is\",\"event:page\",[\"/buy\"]],[\"is\",\"event:name\",[\"purchase\"]]", "2" },
 		{ "[\"is\",\"event:props:item\",[\"pen\"]]", "1" },
+		{ "[\"is\",\"event:props:item\",[\"PEN\"]]", "0" },
+		{ "[\"is\",\"event:props:item\",[\"PEN\"],{\"case_sensitive\":false}]", "1" },
+		{ "[\"is\",\"event:page\",[\"/BUY\"],{\"case_sensitive\":false}],[\"is\",\"event:name\",[\"view\"]]",
+			"1" },
 		{ "[\"is\",\"event:props:item\",[\"\"]]", "3" },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
