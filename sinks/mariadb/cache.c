@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 16384 /* a power of two */
+#define FIRST_BUCKETS 4096 /* a power of two */
 #define BLOCK_BYTES (256 * 1024)
 
 struct entry {
@@ -35,7 +35,8 @@ struct block {
 };
 
 struct md_cache {
-	struct entry *buckets[BUCKETS];
+	struct entry **buckets; /* at least as many as entries */
+	size_t nbuckets, n;
 	struct entry *use; /* the head of a ring by use: ->older is the newest, ->newer the oldest */
 	size_t bytes, max_bytes;
 	struct staged *staged;
@@ -48,10 +49,14 @@ struct md_cache *md_cache_open(size_t max_bytes)
 	if (!c)
 		return NULL;
 	c->use = calloc(1, sizeof *c->use);
-	if (!c->use) {
+	c->buckets = calloc(FIRST_BUCKETS, sizeof *c->buckets);
+	if (!c->use || !c->buckets) {
+		free(c->use);
+		free(c->buckets);
 		free(c);
 		return NULL;
 	}
+	c->nbuckets = FIRST_BUCKETS;
 	c->use->newer = c->use->older = c->use;
 	c->max_bytes = max_bytes;
 	return c;
@@ -62,6 +67,7 @@ void md_cache_close(struct md_cache *c)
 	if (!c)
 		return;
 	md_cache_forget(c);
+	free(c->buckets);
 	free(c->use);
 	free(c);
 }
@@ -91,7 +97,7 @@ static void link_newest(struct md_cache *c, struct entry *e)
 
 static struct entry **place(struct md_cache *c, const char *key, size_t len, uint64_t hash)
 {
-	struct entry **at = &c->buckets[hash & (BUCKETS - 1)];
+	struct entry **at = &c->buckets[hash & (c->nbuckets - 1)];
 	while (*at && ((*at)->hash != hash || (*at)->key_len != len || memcmp((*at)->key, key, len) != 0))
 		at = &(*at)->next;
 	return at;
@@ -102,6 +108,7 @@ static void drop(struct md_cache *c, struct entry **at)
 	struct entry *e = *at;
 	*at = e->next;
 	unlink_use(e);
+	c->n--;
 	c->bytes -= sizeof *e + e->key_len + e->value.len;
 	free(e->value.ptr);
 	free(e);
@@ -158,10 +165,30 @@ static void end_transaction(struct md_cache *c)
 	c->staged = NULL;
 }
 
+/* Most sketches are small: 64 MiB hold hundreds of thousands. Out of memory: chains are longer, no more. */
+static void grow(struct md_cache *c)
+{
+	struct entry **more = calloc(2 * c->nbuckets, sizeof *more);
+	if (!more)
+		return;
+	for (size_t i = 0; i < c->nbuckets; i++)
+		for (struct entry *e = c->buckets[i], *next; e; e = next) {
+			struct entry **at = &more[e->hash & (2 * c->nbuckets - 1)];
+			next = e->next;
+			e->next = *at;
+			*at = e;
+		}
+	free(c->buckets);
+	c->buckets = more;
+	c->nbuckets *= 2;
+}
+
 /* Out of memory: the entry is simply not kept. */
 static void keep(struct md_cache *c, const struct staged *st)
 {
 	uint64_t hash = hash_of(st->key, st->key_len);
+	if (c->n >= c->nbuckets)
+		grow(c);
 	struct entry **at = place(c, st->key, st->key_len, hash);
 	if (*at)
 		drop(c, at);
@@ -179,6 +206,7 @@ static void keep(struct md_cache *c, const struct staged *st)
 	e->next = *at;
 	*at = e;
 	link_newest(c, e);
+	c->n++;
 	c->bytes += sizeof *e + e->key_len + e->value.len;
 }
 

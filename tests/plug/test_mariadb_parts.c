@@ -221,6 +221,29 @@ static void test_cache_drops_what_was_not_used(void **state)
 	md_cache_close(c);
 }
 
+/* More than there are places at first: nothing is lost while it grows, nor when it is emptied. */
+static void test_cache_grows_with_its_entries(void **state)
+{
+	struct md_cache *c = md_cache_open(100 << 20);
+	char key[16];
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 30000; i++) {
+			snprintf(key, sizeof key, "key%d", i);
+			stage(c, key, key);
+			if (i % 1000 == 999)
+				md_cache_commit(c);
+		}
+		for (int i = 0; i < 30000; i++) {
+			snprintf(key, sizeof key, "key%d", i);
+			assert_true(holds(c, key, key));
+		}
+		md_cache_forget(c);
+		assert_null(md_cache_find(c, "key7", 4));
+	}
+	md_cache_close(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_which_columns_are_indexed),
 		cmocka_unit_test(test_cache_takes_over_at_commit),
 		cmocka_unit_test(test_cache_drops_what_was_not_used),
+		cmocka_unit_test(test_cache_grows_with_its_entries),
 	};
 	return RUN_TESTS("parts of the MariaDB sink", tests);
 }
