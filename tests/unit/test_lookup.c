@@ -9,7 +9,7 @@
 #include "base/seam.h"
 #include "fake_table.h"
 #include "lookup/file.h"
-#include "lookup/lookup.h"
+#include "lookup/inner.h"
 #include "meter/meter.h"
 #include "text/write.h"
 
@@ -564,6 +564,48 @@ static void lookers_see_one_moment(void **state)
 	close_all(l);
 }
 
+static void *find_always(void *arg)
+{
+	struct looker *k = arg;
+	struct lookup_held *h = lookup_held_open(k->l);
+	struct lookup_value v;
+	while (!atomic_load(&over)) {
+		k->torn |= lookup_held_find(h, STR("people"), STR("1"), STR("name"), &v) != LOOKUP_FOUND;
+		lookup_held_release(h);
+		k->looked++;
+	}
+	lookup_held_close(h);
+	return NULL;
+}
+
+/* Tables come and go as fast as they can, so that one that goes too early is met. */
+static void no_table_goes_while_it_is_looked_at(void **state)
+{
+	(void)state;
+	struct conf c = conf_of(1);
+	struct looker lookers[LOOKERS] = { 0 };
+	(void)ask_of();
+	struct lookups *l = open_all(&c);
+	lookups_run(l);
+	lookups_wait(l, 60000000);
+	atomic_store(&over, false);
+	for (int i = 0; i < LOOKERS; i++) {
+		lookers[i].l = l;
+		assert_int_equal(pthread_create(&lookers[i].thread, NULL, find_always, &lookers[i]), 0);
+	}
+	for (int i = 0; i < 300000; i++) {
+		pthread_mutex_lock(&l->lock);
+		lookups_publish(l);
+		pthread_mutex_unlock(&l->lock);
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < LOOKERS; i++) {
+		pthread_join(lookers[i].thread, NULL);
+		assert_false(lookers[i].torn);
+	}
+	close_all(l);
+}
+
 static void a_null_is_not_found(void **state)
 {
 	(void)state;
@@ -630,6 +672,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_much_keeps_what_was_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reload_keeps_what_is_read_the_same_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(lookers_see_one_moment, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_table_goes_while_it_is_looked_at, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_null_is_not_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_found_stays_until_it_is_let_go, setup, teardown),
 	};
