@@ -6,7 +6,9 @@ the raw rows, in turn, in one run; and whether they say the same.
 A private MariaDB (its own defaults) is filled once, through a tallyd, by heavy_events, and kept for the next run.
   TALLY_BENCH_DIR     where it is kept (/tmp/tally-bench)
   TALLY_BENCH_EVENTS  10000000
-  TALLY_BENCH_ROUNDS  5; TALLY_BENCH_NAIVE: rounds in which the SQL is run too (as many)"""
+  TALLY_BENCH_ROUNDS  5
+  TALLY_BENCH_NAIVE   rounds in which the SQL is run, and answers are compared with it, too (5; 0 = none): with MariaDB's own
+                      defaults pages take minutes each"""
 
 import http.client
 import json
@@ -93,8 +95,9 @@ class MariaDB(Server):
         began, rows = time.monotonic(), []
         self.client.stdin.write(sql + ";\nSELECT 'end of the answer';\n")
         self.client.stdin.flush()
-        while (line := self.client.stdout.readline().rstrip("\n")) != "end of the answer":
-            rows.append(line.split("\t"))
+        while (line := self.client.stdout.readline()) != "end of the answer\n":
+            check(line, "the client has ended over: " + sql)
+            rows.append(line.rstrip("\n").split("\t"))
         return rows, time.monotonic() - began
 
     def stop(self):
