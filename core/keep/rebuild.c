@@ -58,6 +58,32 @@ const struct zone *rebuild_zone(const struct rebuild *rb, uint32_t grain, struct
 	return grain < TALLY_DAY ? zone_utc() : meta_site_zone(&rb->meta, rb->opt->conf, site);
 }
 
+static int take_count(void *arg, const struct tally_cell *c)
+{
+	*(int64_t *)arg = c[0].null ? 0 : c[0].v.i;
+	return 0;
+}
+
+int rebuild_count(struct rebuild *rb, const char *table, int64_t *n)
+{
+	static const uint32_t type = TALLY_T_INT;
+	int rc = rebuild_begin(rb);
+	if (rc)
+		return rc;
+	rc = rebuild_ask(rb, arena_printf(&rb->page, "SELECT COUNT(*) FROM `%s%s`", rb->opt->prefix, table), &type, 1,
+		take_count, n);
+	rebuild_end(rb);
+	return rc;
+}
+
+int rebuild_moved(struct rebuild *rb, int rc)
+{
+	if (rc == TALLY_SINK_MOVED)
+		return rebuild_fail(rb, -EIO,
+			"a rollup was swapped or a zone changed meanwhile, so nothing was changed here: rebuild again");
+	return rc <= 0 ? rc : -EIO;
+}
+
 /* ---- the order of things ---- */
 
 /* All nodes up to their positions as of the last look. */
@@ -66,13 +92,13 @@ static int fill(struct rebuild *rb, size_t *most)
 	int rc = 0;
 	*most = 0;
 	for (size_t i = 0; i < rb->nnodes && rc == 0; i++) {
-		size_t n, all = 0;
+		size_t events, changes, all = 0;
 		do {
-			rc = rebuild_page(rb, &rb->nodes[i], REBUILD_PAGE, &n);
+			rc = rebuild_next(rb, &rb->nodes[i], REBUILD_PAGE, &events, &changes);
 			if (rc == 0)
 				rc = rebuild_write(rb);
-			all += n;
-		} while (rc == 0 && n == REBUILD_PAGE);
+			all += rc == 0 ? events + changes : 0;
+		} while (rc == 0 && (events == REBUILD_PAGE || changes == REBUILD_PAGE));
 		*most = all > *most ? all : *most;
 	}
 	return rc;
@@ -122,9 +148,11 @@ static int first_round(struct rebuild *rb)
 	rc = rebuild_nodes(rb);
 	if (rc == 0 && rb->copies)
 		rc = rebuild_copy(rb);
-	rebuild_end(rb);
 	atomic_store(&rb->progress->phase, REBUILD_FILLING);
 	rb->within = rb->copies;
+	if (rc == 0)
+		rc = rebuild_visits(rb);
+	rebuild_end(rb);
 	return rc == 0 ? fill(rb, &most) : rc;
 }
 
@@ -156,19 +184,9 @@ static void drop_leavings(struct rebuild *rb)
 	}
 }
 
-static int write_meta_row(struct rebuild *rb, const char *name)
-{
-	struct tally_cell cells[3] = { { .v.ptr = name, .len = (uint32_t)strlen(name) }, { .v.ptr = "" },
-		{ .null = 1 } };
-	struct tally_rows rows = { ship_table(rb->opt->ship, SCHEMA_META), 1, cells };
-	struct tally_batch b = { .rows = &rows, .nrows = 1 };
-	int rc = ship_side_write(rb->opt->ship, &b, rb->result->words);
-	return rc == TALLY_SINK_OK ? 0 : -EIO;
-}
-
 static int make_rows(struct rebuild *rb)
 {
-	int rc = write_meta_row(rb, arena_printf(&rb->arena, META_MAKING "%s", rb->new_id));
+	int rc = rebuild_claim(rb);
 	if (rc == 0 && ship_side_open(rb->opt->ship, &rb->twin, rb->result->words) != TALLY_SINK_OK)
 		rc = -EIO;
 	if (rc)
@@ -212,6 +230,7 @@ int rebuild_run(const struct rebuild_options *opt, struct rebuild_progress *prog
 	if (rc == 0) {
 		drop_leavings(&rb);
 		rc = make_rows(&rb);
+		rebuild_release(&rb);
 	}
 	if (rc == 0) {
 		snprintf(result->table, sizeof result->table, "%s", rb.twin.name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A rollup made anew from the raw events of its store, beside the live one, while events stream in.
+/* A rollup made anew from the raw events and visits of its store, beside the live one, while events stream in.
  *
  * The new rows go to a table of the rollup's next number (ship/meta.h). Raw rows of a node up to a place in its log never
  * change and are all there once the node's position is past it, so they are read node by node up to the positions of
@@ -8,6 +8,8 @@
  * tally_guard) and whose value then tells each of them to look again. So an event is in the new rows once: it was raw
  * before that moment, or its line has written it since. Killed anywhere before it, all that is left is a table that
  * nobody reads and the next rebuild removes.
+ *
+ * Visits are added up as of one snapshot, and then what lines tell of their changes (rebuild_visits.c).
  *
  * Sums are made by the plugin `rollup`, as on the line. */
 #ifndef KEEP_REBUILD_H

@@ -69,12 +69,13 @@ int rebuild_write(struct rebuild *rb)
 		rc = ship_side_write(rb->opt->ship, &b, rb->result->words);
 	}
 	atomic_fetch_add(&rb->progress->rows, (int64_t)rb->nrows);
+	int sums = 0;
+	for (size_t i = 0; i < rb->nrows && rc == TALLY_SINK_OK && sums == 0; i++)
+		sums = rebuild_add_sums(rb, rb->rows[i]);
 	rb->nrows = 0;
 	arena_reset(&rb->page);
-	if (rc == TALLY_SINK_MOVED)
-		return rebuild_fail(rb, -EIO,
-			"a rollup was swapped or a zone changed meanwhile, so nothing was changed here: rebuild again");
-	return rc == TALLY_SINK_OK ? 0 : rc == -ESHUTDOWN ? rc : -EIO;
+	return sums ? rebuild_fail(rb, -EIO, "a sketch in the rows made is damaged: nothing was changed")
+		    : rebuild_moved(rb, rc);
 }
 
 /* ---- what the plugin asks and gives ---- */
@@ -98,14 +99,6 @@ static bool is_within(const struct rebuild *rb, uint32_t grain, struct tally_str
 	       (rb->to_us == INT64_MAX || zone_next(rebuild_zone(rb, grain, site), units[grain], bucket) <= rb->to_us);
 }
 
-static void count_events(struct rebuild *rb, const struct tally_cell *row)
-{
-	const struct tally_rollup *r = rb->sr->rollup;
-	for (uint32_t i = 0; i < r->nmetrics; i++)
-		if (r->metrics[i].kind == TALLY_EVENTS)
-			rb->sums[row[RLC_GRAIN].v.i] += row[rb->sr->metric_column[i]].v.i;
-}
-
 static int take_row(void *owner, const struct tally_row *row)
 {
 	struct rebuild *rb = owner;
@@ -116,7 +109,6 @@ static int take_row(void *owner, const struct tally_row *row)
 	struct tally_cell *cells = add_row(rb);
 	line_rollup_cells(rb->sr, rb->meta.hash_key, arena_str(&rb->page, row->site), row, &rb->page, cells);
 	cells[RLC_NODE] = (struct tally_cell){ .v.i = rb->writing };
-	count_events(rb, cells);
 	return 0;
 }
 
@@ -155,7 +147,7 @@ struct page {
 	size_t n;
 };
 
-static void touch_day(struct rebuild *rb, struct tally_str site, int64_t time_us)
+void rebuild_touch_day(struct rebuild *rb, struct tally_str site, int64_t time_us)
 {
 	int64_t day = time_us / DAY_US - (time_us % DAY_US < 0);
 	char key[8 + 256];
@@ -217,11 +209,11 @@ static int take_event(void *arg, const struct tally_cell *c)
 	p->node->lsn = c[RAW_LSN].v.i;
 	p->node->idx = c[RAW_IDX].v.i;
 	read_props(rb, kept(rb, &c[RAW_PROPS]), &ev);
-	touch_day(rb, ev.site, ev.time_us);
+	rebuild_touch_day(rb, ev.site, ev.time_us);
 	return plug_event(rb->chain, &rb->page, &ev, &verdict) == TALLY_PASS ? 0 : 1;
 }
 
-static const char *page_sql(struct rebuild *rb, const struct rebuild_node *node, size_t most)
+const char *rebuild_times_sql(struct rebuild *rb)
 {
 	int64_t from = rb->within ? rb->from_us : rb->new_horizon_us, to = rb->within ? rb->to_us : INT64_MAX;
 	const char *times = "";
@@ -229,11 +221,16 @@ static const char *page_sql(struct rebuild *rb, const struct rebuild_node *node,
 		times = arena_printf(&rb->page, " AND `time` >= %" PRId64, from);
 	if (to != INT64_MAX)
 		times = arena_printf(&rb->page, "%s AND `time` < %" PRId64, times, to);
+	return times;
+}
+
+static const char *page_sql(struct rebuild *rb, const struct rebuild_node *node, size_t most)
+{
 	return arena_printf(&rb->page,
 		"SELECT `lsn`, `idx`, `site`, `name`, `time`, `visitor`, `host`, `page`, `referrer`, `value`, `weight`, "
 		"`props` FROM `%stally_event` WHERE `node` = %" PRId64 " AND `lsn` >= %" PRId64 " AND (`lsn` > %" PRId64
 		" OR `idx` > %" PRId64 ") AND `lsn` < %" PRId64 "%s ORDER BY `node`, `lsn`, `idx` LIMIT %zu",
-		rb->opt->prefix, node->number, node->lsn, node->lsn, node->idx, node->to, times, most);
+		rb->opt->prefix, node->number, node->lsn, node->lsn, node->idx, node->to, rebuild_times_sql(rb), most);
 }
 
 static void show(struct rebuild *rb, size_t n)
@@ -247,22 +244,20 @@ static void show(struct rebuild *rb, size_t n)
 	atomic_store(&rb->progress->permille, all ? done * 1000 / all : 1000);
 }
 
-int rebuild_page(struct rebuild *rb, struct rebuild_node *node, size_t most, size_t *n)
+static int read_page(struct rebuild *rb, struct rebuild_node *node, size_t most, size_t *n)
 {
 	struct page p = { .rb = rb, .node = node };
 	rb->writing = node->number;
 	*n = 0;
-	if (node->to <= node->lsn)
+	if (!rb->events || node->to <= node->lsn)
 		return 0;
 	int rc = rebuild_begin(rb);
 	if (rc)
 		return rc;
 	rc = rebuild_ask(rb, page_sql(rb, node, most), raw_types, RAW_COLUMNS, take_event, &p);
 	rebuild_end(rb);
-	if (rc > 0 || (rc == 0 && plug_flush(rb->chain, &rb->page) != 0)) {
-		plug_reset(rb->chain);
-		return rebuild_fail(rb, -EIO, "the plugin rollup refused events of the node %s", node->uuid);
-	}
+	if (rc > 0)
+		rc = rebuild_fail(rb, -EIO, "the plugin rollup refused events of the node %s", node->uuid);
 	if (rc == 0 && p.n < most) {
 		node->lsn = node->to;
 		node->idx = -1;
@@ -270,6 +265,23 @@ int rebuild_page(struct rebuild *rb, struct rebuild_node *node, size_t most, siz
 	*n = p.n;
 	show(rb, p.n);
 	return rc;
+}
+
+int rebuild_next(struct rebuild *rb, struct rebuild_node *node, size_t most, size_t *events, size_t *changes)
+{
+	*changes = 0;
+	int rc = read_page(rb, node, most, events);
+	if (rc == 0)
+		rc = rebuild_changes(rb, node, most, changes);
+	return rebuild_flush(rb, node, rc);
+}
+
+int rebuild_flush(struct rebuild *rb, const struct rebuild_node *node, int rc)
+{
+	if (rc == 0 && plug_flush(rb->chain, &rb->page) == 0)
+		return 0;
+	plug_reset(rb->chain);
+	return rc ? rc : rebuild_fail(rb, -EIO, "the plugin rollup refused what the node %s has", node->uuid);
 }
 
 /* ---- old rows ---- */
@@ -289,7 +301,6 @@ static int take_old(void *arg, const struct tally_cell *c)
 		if (!c[i].null && rb->twin.columns[i].type >= TALLY_T_TEXT)
 			row[i].v.ptr = arena_copy(&rb->page, c[i].len ? c[i].v.ptr : "", c[i].len);
 	}
-	count_events(rb, row);
 	rb->result->copied++;
 	return rb->nrows < REBUILD_PAGE || rebuild_write(rb) == 0 ? 0 : 1;
 }

@@ -55,6 +55,7 @@ static int take_meta(void *arg, const struct tally_cell *c)
 	return 0;
 }
 
+/* [in a snapshot] */
 static int read_meta(struct rebuild *rb)
 {
 	static const uint32_t types[] = { TALLY_T_TEXT, TALLY_T_TEXT, TALLY_T_INT };
@@ -66,6 +67,16 @@ static int read_meta(struct rebuild *rb)
 		rc = rebuild_nodes(rb);
 	for (size_t i = 0; i < rb->nnodes && rc == 0; i++)
 		remember_node(&rb->mem, str_of(rb->nodes[i].uuid), rb->nodes[i].to);
+	return rc;
+}
+
+int rebuild_remember(struct rebuild *rb)
+{
+	int rc = rebuild_begin(rb);
+	if (rc)
+		return rc;
+	rc = read_meta(rb);
+	rebuild_end(rb);
 	return rc;
 }
 
@@ -111,9 +122,11 @@ int rebuild_all_there(struct rebuild *rb)
 {
 	static const uint32_t type = TALLY_T_INT;
 	int64_t thinned = 0;
-	int rc =
-		rebuild_ask(rb, arena_printf(&rb->page, "SELECT SUM(`thinned`) FROM `%stally_ledger`", rb->opt->prefix),
-			&type, 1, take_number, &thinned);
+	int rc = !rb->events ? 0
+			     : rebuild_ask(rb,
+				       arena_printf(&rb->page, "SELECT SUM(`thinned`) FROM `%stally_ledger`",
+					       rb->opt->prefix),
+				       &type, 1, take_number, &thinned);
 	if (rc == 0 && thinned > 0)
 		return rebuild_fail(rb, -EINVAL,
 			"%lld events have no raw rows, since they were thinned out under load: rows made from raw events would "
@@ -124,13 +137,15 @@ int rebuild_all_there(struct rebuild *rb)
 
 /* ---- the rollup and the range ---- */
 
-static bool of_visits(const struct tally_rollup *r)
+static void look_at_metrics(struct rebuild *rb)
 {
-	bool visits = false;
-	for (uint32_t i = 0; i < r->nmetrics; i++)
-		visits |= (r->metrics[i].kind >= TALLY_VISITS && r->metrics[i].kind <= TALLY_DURATION) ||
-			  r->metrics[i].kind == TALLY_VIEWS;
-	return visits;
+	const struct tally_rollup *r = rb->sr->rollup;
+	for (uint32_t i = 0; i < r->nmetrics; i++) {
+		uint32_t kind = r->metrics[i].kind;
+		bool visits = (kind >= TALLY_VISITS && kind <= TALLY_DURATION) || kind == TALLY_VIEWS;
+		rb->visits |= visits;
+		rb->events |= !visits;
+	}
 }
 
 static int find_rollup(struct rebuild *rb)
@@ -143,10 +158,8 @@ static int find_rollup(struct rebuild *rb)
 			rb->sr = &s->rollups[i];
 		all = arena_printf(&rb->arena, "%s%s%.*s", all, i ? ", " : "", (int)r->name.len, r->name.ptr);
 	}
-	if (rb->sr && of_visits(rb->sr->rollup))
-		return rebuild_fail(rb, -EINVAL,
-			"rollup %.64s has sums over visits, which change in place: this version rebuilds rollups of events only",
-			rb->opt->rollup);
+	if (rb->sr)
+		look_at_metrics(rb);
 	return rb->sr ? 0
 		      : rebuild_fail(rb, -EINVAL, "no rollup %.64s is declared; there are %s", rb->opt->rollup, all);
 }

@@ -13,41 +13,6 @@
 #define LOOKS 60
 #define PAUSE_NS 500000000
 
-/* ---- do the new rows add up? ---- */
-
-static int take_sum(void *arg, const struct tally_cell *c)
-{
-	int64_t *sums = arg;
-	if (c[0].v.i >= 0 && c[0].v.i < TALLY_GRAINS)
-		sums[c[0].v.i] = c[1].null ? 0 : c[1].v.i;
-	return 0;
-}
-
-int rebuild_check_sums(struct rebuild *rb)
-{
-	static const uint32_t types[] = { TALLY_T_INT, TALLY_T_INT };
-	int64_t there[TALLY_GRAINS] = { 0 };
-	const struct tally_rollup *r = rb->sr->rollup;
-	bool counts = false;
-	for (uint32_t i = 0; i < r->nmetrics; i++)
-		counts |= r->metrics[i].kind == TALLY_EVENTS;
-	int rc = counts ? rebuild_begin(rb) : 0;
-	if (rc || !counts)
-		return rc;
-	rc = rebuild_ask(rb,
-		arena_printf(&rb->page, "SELECT `grain`, SUM(`events`) FROM `%s%s` GROUP BY `grain`", rb->opt->prefix,
-			rb->twin.name),
-		types, 2, take_sum, there);
-	rebuild_end(rb);
-	for (int g = 0; g < TALLY_GRAINS && rc == 0; g++)
-		if (there[g] != rb->sums[g])
-			rc = rebuild_fail(rb, -EIO,
-				"the rows made do not add up (%" PRId64 " events of grain %d, %" PRId64
-				" were written): nothing was changed",
-				there[g], g, rb->sums[g]);
-	return rc;
-}
-
 /* ---- the rows of the swap ---- */
 
 struct swap {
@@ -77,12 +42,13 @@ static struct tally_rows meta_rows(struct swap *w)
 {
 	struct rebuild *rb = w->rb;
 	struct arena *a = &rb->arena;
-	w->cells = arena_zalloc(a, (rb->nnodes + 5) * 3 * sizeof *w->cells);
+	w->cells = arena_zalloc(a, (rb->nnodes + 6) * 3 * sizeof *w->cells);
 	w->n = 0;
 	want(w, arena_printf(a, META_ROLLUP "%s", rb->new_id), meta_definition(rb->sr->rollup, a), rb->new_horizon_us);
 	want(w, META_EPOCH, "", rb->meta.epoch + 1);
 	want(w, arena_printf(a, "table/%s", rb->twin.name), "", 0);
 	w->cells[2 * 3 + 2] = (struct tally_cell){ .null = 1 };
+	want(w, arena_printf(a, META_MADE "%s", rb->new_id), "", 1);
 	want(w, arena_printf(a, META_ZONED "%s", rb->new_id), arena_printf(a, "%" PRId64, rb->zoned.number),
 		rb->zoned.from_us);
 	for (size_t i = 0; i < rb->nnodes; i++) {
@@ -133,7 +99,7 @@ static struct tally_rows revision_rows(struct rebuild *rb)
 static int last_rows(struct swap *w, size_t *nrows)
 {
 	struct rebuild *rb = w->rb;
-	size_t n = 0;
+	size_t events, changes;
 	int rc = rebuild_begin(rb);
 	if (rc)
 		return rc;
@@ -142,8 +108,8 @@ static int last_rows(struct swap *w, size_t *nrows)
 		rc = rebuild_all_there(rb);
 	rebuild_end(rb);
 	for (size_t i = 0; i < rb->nnodes && rc == 0; i++) {
-		rc = rebuild_page(rb, &rb->nodes[i], REBUILD_LAST, &n);
-		if (rc == 0 && n == REBUILD_LAST)
+		rc = rebuild_next(rb, &rb->nodes[i], REBUILD_LAST, &events, &changes);
+		if (rc == 0 && (events == REBUILD_LAST || changes == REBUILD_LAST))
 			rc = rebuild_fail(rb, -EAGAIN, "more has streamed in than the last transaction is to hold");
 	}
 	w->rows[(*nrows)++] = rebuild_rows(rb);
@@ -182,9 +148,11 @@ static int try_swap(struct rebuild *rb)
 	arena_reset(&rb->page);
 	if (rc != TALLY_SINK_OK)
 		for (size_t i = 0; i < rb->nnodes; i++)
-			rb->nodes[i] =
-				i < n ? before[i]
-				      : (struct rebuild_node){ rb->nodes[i].number, rb->nodes[i].uuid, -1, -1, 0 };
+			rb->nodes[i] = i < n ? before[i]
+					     : (struct rebuild_node){ .number = rb->nodes[i].number,
+						       .uuid = rb->nodes[i].uuid,
+						       .lsn = -1,
+						       .idx = -1 };
 	return w.rc ? w.rc : rc;
 }
 
@@ -231,8 +199,5 @@ int rebuild_swap(struct rebuild *rb)
 	}
 	if (rc == TALLY_SINK_OK || rc < 0)
 		return rc;
-	if (rc == TALLY_SINK_MOVED)
-		return rebuild_fail(rb, -EIO,
-			"a rollup was swapped or a zone changed meanwhile, so nothing was changed here: rebuild again");
-	return rc == TALLY_SINK_RETRY ? -EIO : find_out(rb);
+	return rc == TALLY_SINK_MOVED || rc == TALLY_SINK_RETRY ? rebuild_moved(rb, rc) : find_out(rb);
 }

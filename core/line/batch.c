@@ -60,7 +60,7 @@ static void list_grow(struct row_list *list)
 }
 
 /* The row, all zero. If the table's rows are in order it moves with the next one. */
-static struct tally_cell *list_add(struct batch *b, struct row_list *list)
+struct tally_cell *batch_row(struct batch *b, struct row_list *list)
 {
 	uint32_t columns = list->table->ncolumns;
 	if (list->n == list->cap)
@@ -135,7 +135,7 @@ static int64_t day_of(int64_t time_us)
 }
 
 /* The UTC day of this time gets a new revision with this batch. */
-static void touch_day(struct batch *b, struct tally_str site, int64_t time_us)
+void batch_touch_day(struct batch *b, struct tally_str site, int64_t time_us)
 {
 	int64_t day = day_of(time_us);
 	if (b->last.site.ptr && day == b->last.day && str_eq(site, b->last.site))
@@ -147,7 +147,7 @@ static void touch_day(struct batch *b, struct tally_str site, int64_t time_us)
 	void **place = table_place(&b->days, str_make(key, 8 + n));
 	if (*place)
 		return;
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_REVISION]);
+	struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_REVISION]);
 	row[0] = cell_text(site);
 	row[1] = cell_int(day * DAY_US);
 	*place = row;
@@ -166,7 +166,7 @@ static void count_stored(struct batch *b, struct tally_str site)
 
 void batch_add_event(struct batch *b, const struct tally_event *ev)
 {
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_EVENT]);
+	struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_EVENT]);
 	row[EVC_LSN] = cell_uint(ev->lsn);
 	row[EVC_IDX] = cell_int(ev->idx);
 	row[EVC_SITE] = cell_text(ev->site);
@@ -183,7 +183,7 @@ void batch_add_event(struct batch *b, const struct tally_event *ev)
 	row[EVC_WEIGHT] = cell_int(ev->weight);
 	row[EVC_PROPS] = cell_text(event_props_json(ev, &b->arena));
 	count_stored(b, ev->site);
-	touch_day(b, ev->site, ev->time_us);
+	batch_touch_day(b, ev->site, ev->time_us);
 	b->last.day = day_of(ev->time_us);
 }
 
@@ -191,7 +191,7 @@ enum dead_column { DC_NODE, DC_LINE, DC_LSN, DC_IDX, DC_SITE, DC_TIME, DC_CODE, 
 
 void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *ev, int code, const char *message)
 {
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_DEAD]);
+	struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_DEAD]);
 	const char *words = arena_copy(&b->arena, message, strlen(message));
 	row[DC_LINE] = cell_text(str_of(l->opt.sink->name));
 	row[DC_LSN] = cell_uint(ev->lsn);
@@ -206,7 +206,7 @@ void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *e
 
 void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx)
 {
-	struct tally_cell *row = list_add(b, &b->gone);
+	struct tally_cell *row = batch_row(b, &b->gone);
 	row[DC_LINE] = cell_text(str_of(l->opt.sink->name));
 	row[DC_LSN] = cell_uint(lsn);
 	row[DC_IDX] = cell_int(idx);
@@ -214,50 +214,14 @@ void batch_add_gone(struct line *l, struct batch *b, uint64_t lsn, uint32_t idx)
 
 void batch_add_salt(struct batch *b, int64_t day, const uint8_t salt[16])
 {
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_SALT]);
+	struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_SALT]);
 	row[0] = cell_int(day);
 	row[1] = cell_bytes(arena_copy(&b->arena, salt, 16), 16);
 }
 
 void batch_add_gone_salt(struct batch *b, int64_t day)
 {
-	list_add(b, &b->gone_salts)[0] = cell_int(day);
-}
-
-/* ---- visits ---- */
-
-/* What is too long for its column is none. */
-static struct tally_str visit_value(struct batch *b, const struct tally_visit *v, uint32_t i)
-{
-	bool there = i < v->nvalues && v->values[i].len <= EVENT_PROP_TEXT_MAX;
-	return there ? arena_str(&b->arena, v->values[i]) : (struct tally_str){ 0 };
-}
-
-/* The row is the visit as it is now; the days it was in and is in have changed. */
-int line_plug_visit(void *line, const struct tally_visit *before, const struct tally_visit *now)
-{
-	struct line *l = line;
-	struct batch *b = l->filling;
-	struct tally_str site = arena_str(&b->arena, now->site);
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_VISIT]);
-	row[VIC_LSN] = cell_uint(now->lsn);
-	row[VIC_IDX] = cell_int(now->idx);
-	row[VIC_SITE] = cell_text(site);
-	row[VIC_TIME] = cell_int(now->begin_us);
-	row[VIC_VISITS] = cell_int(now->visits);
-	row[VIC_BOUNCES] = cell_int(now->bounces);
-	row[VIC_DURATION] = cell_int(now->duration_us);
-	row[VIC_VIEWS] = cell_int(now->views);
-	row[VIC_ENTRY] = cell_text(arena_str(&b->arena, now->entry_page));
-	row[VIC_EXIT] = cell_text(arena_str(&b->arena, now->exit_page));
-	row[VIC_REFERRER] = cell_text(arena_str(&b->arena, now->referrer));
-	for (uint32_t i = 0; i < TALLY_VISIT_VALUES; i++)
-		row[VIC_VALUES + i] = cell_text(visit_value(b, now, i));
-	touch_day(b, site, now->begin_us);
-	if (before)
-		touch_day(b, site, before->begin_us);
-	b->dirty = true;
-	return 0;
+	batch_row(b, &b->gone_salts)[0] = cell_int(day);
 }
 
 /* ---- rollup rows ---- */
@@ -319,7 +283,7 @@ int batch_add_rollup(struct line *l, struct batch *b, const struct tally_row *r)
 {
 	const struct schema *schema = l->opt.schema;
 	MUST(r->rollup->id < schema->nrollups);
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_FIXED + r->rollup->id]);
+	struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_FIXED + r->rollup->id]);
 	b->site = same_or_copy(&b->arena, b->site, r->site);
 	line_rollup_cells(&schema->rollups[r->rollup->id], l->meta->hash_key, b->site, r, &b->arena, row);
 	b->dirty = true;
@@ -339,7 +303,7 @@ static void add_ledger_rows(struct line *l, struct batch *b)
 	size_t at = 0;
 	for (const struct table_entry *e; (e = table_next(&b->terms, &at));) {
 		const struct site_terms *t = e->value;
-		struct tally_cell *row = list_add(b, &b->lists[SCHEMA_LEDGER]);
+		struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_LEDGER]);
 		row[LC_LINE] = cell_text(str_of(l->opt.sink->name));
 		row[LC_SITE] = cell_text(e->key);
 		row[LC_STORED] = cell_int(t->stored);
@@ -352,7 +316,7 @@ static void add_ledger_rows(struct line *l, struct batch *b)
 
 void batch_add_gap(struct line *l, struct batch *b, struct tally_str site, const char *reason, int64_t n)
 {
-	struct tally_cell *row = list_add(b, &b->lists[SCHEMA_GAP]);
+	struct tally_cell *row = batch_row(b, &b->lists[SCHEMA_GAP]);
 	row[GC_LINE] = cell_text(str_of(l->opt.sink->name));
 	row[GC_SITE] = cell_text(site);
 	row[GC_REASON] = cell_text(str_of(reason));
@@ -386,6 +350,7 @@ void batch_close(struct line *l, struct batch *b)
 	add_ledger_rows(l, b);
 	gap_rows(l, b);
 	close_revisions(b);
+	visits_close(b);
 	struct tally_rows *rows = arena_alloc(&b->arena, (b->wire.nrows + 2) * sizeof *rows);
 	for (size_t i = 0; i < b->wire.nrows; i++)
 		rows[i] = close_list(b, &b->lists[i]);

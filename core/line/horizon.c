@@ -57,7 +57,7 @@ static void add_trim(struct batch *b, const struct tally_table *t, int64_t grain
 		b->trim[b->ntrim++] = (struct tally_trim){ t, grain, horizon };
 }
 
-/* Raw events: rollups, questions and rebuilds look at horizon/events. */
+/* Raw events and visits: rollups, questions and rebuilds look at horizon/events. */
 static void move_events(struct line *l, struct batch *b)
 {
 	int64_t kept = l->opt.conf->retention.events_us, stored = l->meta->events_horizon_us;
@@ -68,6 +68,7 @@ static void move_events(struct line *l, struct batch *b)
 		return;
 	add_meta_row(l, b, META_EVENTS, h);
 	add_trim(b, &l->opt.schema->fixed[SCHEMA_EVENT], 0, h);
+	add_trim(b, &l->opt.schema->fixed[SCHEMA_VISIT], 0, h);
 	l->moved_horizon_us[EVENTS] = h;
 }
 
@@ -81,10 +82,13 @@ void horizon_move(struct line *l, struct batch *b)
 		int64_t kept = retention_of(l->opt.conf, g);
 		if (kept == INT64_MAX || l->clock_us <= kept)
 			continue;
-		int64_t h = (l->clock_us - kept) / STEP_US * STEP_US;
-		if (h <= grain_horizon(l, g))
+		int64_t h = (l->clock_us - kept) / STEP_US * STEP_US, stands = grain_horizon(l, g);
+		if (h <= stands && l->moved_horizon_us[g] != INT64_MIN)
 			continue;
-		add_meta_row(l, b, arena_printf(&b->arena, "horizon/%s", grain_names[g]), h);
+		if (h > stands)
+			add_meta_row(l, b, arena_printf(&b->arena, "horizon/%s", grain_names[g]), h);
+		else
+			h = stands; /* a store that has just got it, or was left in the middle: once after each start */
 		for (size_t i = 0; i < l->opt.schema->nrollups; i++)
 			add_trim(b, &l->opt.schema->rollups[i].table, g, h);
 		l->moved_horizon_us[g] = h;

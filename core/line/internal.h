@@ -56,7 +56,7 @@ struct batch {
 		int64_t day;
 		struct site_terms *terms;
 	} last; /* of the event row added last */
-	struct tally_trim trim[TALLY_GRAINS * 64 + 1];
+	struct tally_trim trim[TALLY_GRAINS * 64 + 2];
 	size_t ntrim;
 	struct row_list gone; /* letters that leave tally_dead */
 	struct row_list gone_salts;
@@ -164,6 +164,10 @@ void place_tell(struct line *l);
 void batch_open(struct batch *b, const struct schema *schema);
 void batch_reset(struct batch *b);
 void batch_free(struct batch *b);
+/* A new row of the list, zeroed. */
+struct tally_cell *batch_row(struct batch *b, struct row_list *list);
+/* The UTC day of this time gets a new revision with this batch. */
+void batch_touch_day(struct batch *b, struct tally_str site, int64_t time_us);
 struct site_terms *batch_terms(struct batch *b, struct tally_str site);
 void batch_add_event(struct batch *b, const struct tally_event *ev);
 void batch_add_dead(struct line *l, struct batch *b, const struct tally_event *ev, int code, const char *message);
@@ -192,6 +196,9 @@ must_check bool stage_open(struct spool_reader *reader, const struct spool_recor
 must_check int stage_next(struct stage_events *es, struct arena *a, struct tally_event *ev);
 /* NULL, or why no stage is to see this event: it is a dead letter of this line, or a plugin crashed on it too often. */
 const char *stage_laid_aside(struct line *l, struct arena *a, const struct tally_event *ev, int *code);
+
+/* visits.c: behind the batch's last visit. */
+void visits_close(struct batch *b);
 
 /* stage.c: a record's events through the stages into l->filling. */
 void stage_record(struct line *l, const struct spool_record *rec);

@@ -123,6 +123,9 @@ bool plug_has_admit(const struct plug_chain *ch);
 
 /* [line] arena: of the batch; alloc and prop_set use it. Verdict as for the hook. */
 int plug_event(struct plug_chain *ch, struct arena *arena, struct tally_event *ev, struct plug_verdict *out);
+/* To every plugin that hears of visits. */
+int plug_visit(
+	struct plug_chain *ch, struct arena *arena, const struct tally_visit *before, const struct tally_visit *now);
 int plug_tick(struct plug_chain *ch, int64_t now_us);
 int plug_flush(struct plug_chain *ch, struct arena *arena);
 void plug_reset(struct plug_chain *ch);

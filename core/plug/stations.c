@@ -247,6 +247,16 @@ static int visit_one(
 	return rc;
 }
 
+int plug_visit(
+	struct plug_chain *ch, struct arena *arena, const struct tally_visit *before, const struct tally_visit *now)
+{
+	int first = 0;
+	for (size_t i = 0; i < ch->n && first == 0; i++)
+		if (ch->in[i]->plugin->visit)
+			first = visit_one(ch->in[i], arena, before, now);
+	return first;
+}
+
 int plug_visit_behind(struct tally_instance *from, const struct tally_visit *before, const struct tally_visit *now)
 {
 	const struct plug_chain *ch = from->chain;

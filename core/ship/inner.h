@@ -56,6 +56,7 @@ struct ship {
 	struct refusal_record recent;
 	struct tally_position at; /* where the store stands, as far as is known */
 	bool at_known;
+	bool swept;                   /* orphans were looked for */
 	struct ship_refused *refused; /* of the last report */
 	int logged_code, logged_rc;
 	struct meter_series *retries[TALLY_SINK_CLASSES], *recovered, *up;

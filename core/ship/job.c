@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ship/inner.h"
+#include "ship/meta_inner.h"
 #include "ship/mutant.h"
 
 /* ---- waiting ---- */
@@ -48,6 +49,10 @@ static int look_up(struct ship *s, struct tally_position *at, const struct meta 
 	int rc = meta_look_back(s->in, a);
 	if (rc == TALLY_SINK_OK)
 		rc = known_class(s, s->in->sink->position(s->in->self, at));
+	if (rc == TALLY_SINK_OK && !s->swept) {
+		s->swept = true;
+		orphans_drop(s->in, *at, a);
+	}
 	if (rc == TALLY_SINK_OK)
 		rc = known_class(s, meta_complete(s->in, *at, s->retention_us, clock_wall_us(), a, meta));
 	return rc;

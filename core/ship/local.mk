@@ -4,7 +4,7 @@ libtallycore_la_SOURCES += \
 	core/ship/host.c core/ship/host.h \
 	core/ship/inner.h core/ship/job.c core/ship/lookback.c \
 	core/ship/meta.c core/ship/meta.h core/ship/meta_inner.h core/ship/missing.c core/ship/mutant.h \
-	core/ship/news.c \
+	core/ship/news.c core/ship/orphans.c \
 	core/ship/pace.c core/ship/pace.h \
 	core/ship/refusal.c \
 	core/ship/remember.c core/ship/remember.h core/ship/rezone.c \

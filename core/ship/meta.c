@@ -179,6 +179,7 @@ static const struct meta *nothing_remembered(struct arena *a, size_t nrollups)
 	for (int g = 0; g < TALLY_GRAINS; g++)
 		m->grain_horizon_us[g] = INT64_MIN;
 	m->visits_horizon_us = m->values_horizon_us = m->events_horizon_us = INT64_MIN;
+	m->watched_until_us = INT64_MIN;
 	m->rollup_horizon_us = horizons;
 	m->nrollups = nrollups;
 	return m;

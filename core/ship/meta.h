@@ -6,7 +6,9 @@
  *                     ever; horizon: event time from which its rows are whole (INT64_MIN over a store that never took
  *                     an event, else one microsecond behind the latest event stored; the present if events were thinned
  *                     out or deleted)
- *   making/ID         that number is taken: a rebuild makes its rows
+ *   making/ID         that number is taken: a rebuild makes its rows. value: the node that does, and " visits" if it has
+ *                     to be told what becomes of visits (tally_visit_change); horizon: wall time at which it began
+ *   made/ID           it has come to an end, whatever that was
  *   began/UUID/ID     horizon: where in its log that node began to write ID, or once more did
  *   ended/UUID/ID     horizon: where it last ceased to; see ship/remember.h
  *   horizon/visits    horizon: event time from which visits are whole, as for a rollup; written once a plugin gives any
@@ -39,6 +41,9 @@ struct schema_rollup;
 
 #define META_ROLLUP "rollup/"
 #define META_MAKING "making/"
+#define META_MADE "made/"
+#define META_OF_VISITS " visits"
+#define META_WATCH_US INT64_C(86400000000) /* a rebuild whose node is gone for good is not told for ever */
 #define META_BEGAN "began/"
 #define META_ENDED "ended/"
 #define META_EVENTS "horizon/events"
@@ -66,6 +71,7 @@ struct meta {
 	const char *const *rollup_short_of;     /* for readers: the node that does not write it, NULL = none */
 	size_t nrollups;
 	int64_t epoch;
+	int64_t watched_until_us; /* by the log's clock: changes of visits are told up to then; INT64_MIN = they are not */
 	const struct meta_zone *zones; /* sorted by site */
 	size_t nzones;
 	int64_t last_zone;                     /* the highest number, 0 = none */

@@ -49,4 +49,9 @@ int list_missing(struct wanted *w);
  * tally_sink_rc, said. */
 must_check int zones_complete(struct reading *rd, const struct moment *moment, bool *changed);
 
+/* ---- orphans.c ---- */
+
+/* [ship] Behind a position() that was OK, before anything else is done with the store. */
+void orphans_drop(struct tally_sink_instance *in, struct tally_position at, struct arena *a);
+
 #endif

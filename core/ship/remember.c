@@ -150,6 +150,27 @@ const char *remember_short_of(struct remember *m, const char *id)
 	return NULL;
 }
 
+const char *remember_watching(struct remember *m, const char *except, int64_t *until_us)
+{
+	const struct remembered *end = m->rows + m->nrows;
+	const char *id = NULL;
+	*until_us = INT64_MIN;
+	for (const struct remembered *x = remember_first(m, META_MAKING); x && x < end; x++) {
+		const char *of = x->name + strlen(META_MAKING);
+		size_t len = strlen(x->value), tail = strlen(META_OF_VISITS);
+		if (strncmp(x->name, META_MAKING, strlen(META_MAKING)) != 0)
+			break;
+		if (len < tail || strcmp(x->value + len - tail, META_OF_VISITS) != 0 || !x->has_horizon ||
+			(except && strcmp(of, except) == 0) ||
+			remember_find(m, arena_printf(m->arena, META_MADE "%s", of)))
+			continue;
+		id = of;
+		if (x->horizon + META_WATCH_US > *until_us)
+			*until_us = x->horizon + META_WATCH_US;
+	}
+	return id;
+}
+
 /* ---- what it comes to ---- */
 
 void remember_resolve(struct remember *m, const struct schema *s, bool reading, struct meta *out)
@@ -181,4 +202,5 @@ void remember_resolve(struct remember *m, const struct schema *s, bool reading, 
 	out->visits_horizon_us = remember_horizon(m, META_VISITS, INT64_MAX);
 	out->values_horizon_us = remember_horizon(m, META_VALUES, INT64_MAX);
 	out->epoch = remember_horizon(m, META_EPOCH, 0);
+	(void)remember_watching(m, NULL, &out->watched_until_us);
 }

@@ -50,6 +50,9 @@ unsigned remember_number(struct remember *m, const struct tally_rollup *r);
 /* One that nothing of that name has had. */
 unsigned remember_free_number(struct remember *m, const struct tally_rollup *r);
 
+/* NULL, or the ID whose rebuild is told of changed visits; that of `except` does not count (may be NULL). */
+const char *remember_watching(struct remember *m, const char *except, int64_t *until_us);
+
 bool remember_writes(struct remember *m, const char *uuid, const char *id);
 /* NULL, or the node that makes these rows short. */
 const char *remember_short_of(struct remember *m, const char *id);

@@ -97,32 +97,36 @@ static const struct tally_column gap_columns[] = {
 	INT("last", TALLY_M_MAX),
 };
 
+/* What a visit is, at(VIC_…) being the column in a table that has it. */
+#define VISIT_FORM(at)                                                                                              \
+	[at(VIC_SITE)] = TEXT("site", TALLY_M_SET, SITE_BYTES), [at(VIC_TIME)] = INT("time", TALLY_M_SET),          \
+	[at(VIC_VISITS)] = INT("visits", TALLY_M_SET), [at(VIC_BOUNCES)] = INT("bounces", TALLY_M_SET),             \
+	[at(VIC_DURATION)] = INT("duration", TALLY_M_SET), [at(VIC_VIEWS)] = INT("views", TALLY_M_SET),             \
+	[at(VIC_ENTRY)] = TEXT("entry_page", TALLY_M_SET, EVENT_URL_MAX),                                           \
+	[at(VIC_EXIT)] = TEXT("exit_page", TALLY_M_SET, EVENT_URL_MAX),                                             \
+	[at(VIC_REFERRER)] = TEXT("referrer", TALLY_M_SET, EVENT_URL_MAX), VALUE(at, TALLY_VISIT_SOURCE, "source"), \
+	VALUE(at, TALLY_VISIT_CHANNEL, "channel"), VALUE(at, TALLY_VISIT_UTM_SOURCE, "utm_source"),                 \
+	VALUE(at, TALLY_VISIT_UTM_MEDIUM, "utm_medium"), VALUE(at, TALLY_VISIT_UTM_CAMPAIGN, "utm_campaign"),       \
+	VALUE(at, TALLY_VISIT_UTM_CONTENT, "utm_content"), VALUE(at, TALLY_VISIT_UTM_TERM, "utm_term"),             \
+	VALUE(at, TALLY_VISIT_DEVICE, "device"), VALUE(at, TALLY_VISIT_BROWSER, "browser"),                         \
+	VALUE(at, TALLY_VISIT_OS, "os"), VALUE(at, TALLY_VISIT_COUNTRY, "country")
+#define VALUE(at, which, name) [at(VIC_VALUES + (which))] = TEXT(name, TALLY_M_SET, EVENT_PROP_TEXT_MAX)
+#define ITSELF(column) (column)
+
 static const struct tally_column visit_columns[VIC_COLUMNS] = {
 	[VIC_NODE] = INT("node", TALLY_M_NODE),
 	[VIC_LSN] = INT("lsn", TALLY_M_KEY),
 	[VIC_IDX] = INT("idx", TALLY_M_KEY),
-	[VIC_SITE] = TEXT("site", TALLY_M_SET, SITE_BYTES),
-	[VIC_TIME] = INT("time", TALLY_M_SET),
-	[VIC_VISITS] = INT("visits", TALLY_M_SET),
-	[VIC_BOUNCES] = INT("bounces", TALLY_M_SET),
-	[VIC_DURATION] = INT("duration", TALLY_M_SET),
-	[VIC_VIEWS] = INT("views", TALLY_M_SET),
-	[VIC_ENTRY] = TEXT("entry_page", TALLY_M_SET, EVENT_URL_MAX),
-	[VIC_EXIT] = TEXT("exit_page", TALLY_M_SET, EVENT_URL_MAX),
-	[VIC_REFERRER] = TEXT("referrer", TALLY_M_SET, EVENT_URL_MAX),
-#define VALUE(which, name) [VIC_VALUES + (which)] = TEXT(name, TALLY_M_SET, EVENT_PROP_TEXT_MAX)
-	VALUE(TALLY_VISIT_SOURCE, "source"),
-	VALUE(TALLY_VISIT_CHANNEL, "channel"),
-	VALUE(TALLY_VISIT_UTM_SOURCE, "utm_source"),
-	VALUE(TALLY_VISIT_UTM_MEDIUM, "utm_medium"),
-	VALUE(TALLY_VISIT_UTM_CAMPAIGN, "utm_campaign"),
-	VALUE(TALLY_VISIT_UTM_CONTENT, "utm_content"),
-	VALUE(TALLY_VISIT_UTM_TERM, "utm_term"),
-	VALUE(TALLY_VISIT_DEVICE, "device"),
-	VALUE(TALLY_VISIT_BROWSER, "browser"),
-	VALUE(TALLY_VISIT_OS, "os"),
-	VALUE(TALLY_VISIT_COUNTRY, "country"),
-#undef VALUE
+	VISIT_FORM(ITSELF),
+};
+
+static const struct tally_column visit_change_columns[VCC_COLUMNS] = {
+	[VCC_NODE] = INT("node", TALLY_M_NODE),
+	[VCC_BATCH] = INT("batch", TALLY_M_KEY),
+	[VCC_LSN] = INT("lsn", TALLY_M_KEY),
+	[VCC_IDX] = INT("idx", TALLY_M_KEY),
+	[VCC_NOW] = INT("now", TALLY_M_KEY),
+	VISIT_FORM(VCC_OF),
 };
 
 static const struct tally_column salt_columns[] = {
@@ -145,6 +149,8 @@ static const struct tally_table fixed_tables[SCHEMA_FIXED] = {
 		"events that were taken and that a line never got, by reason" },
 	[SCHEMA_VISIT] = { "tally_visit", visit_columns, VIC_COLUMNS, 0, "site, time",
 		"visits: what a visitor did with no more than the gap of plugin session between one event and the next" },
+	[SCHEMA_VISIT_CHANGE] = { "tally_visit_change", visit_change_columns, VCC_COLUMNS, 0, NULL,
+		"what became of visits while a rollup with sums over them is rebuilt: empty at other times" },
 	[SCHEMA_SALT] = { "tally_salt", salt_columns, COUNT(salt_columns), 0, NULL,
 		"what visitors are hashed with today, shared by the nodes: leave it out of dumps" },
 };

@@ -46,6 +46,7 @@ enum schema_table {
 	SCHEMA_GAP,   /* node, line, site, reason | events (ADD), last (MAX): what a line never got */
 	SCHEMA_VISIT, /* one row a visit, named by the event it was first known by; its newest form replaces the older */
 	SCHEMA_SALT,  /* day | salt (FIRST): what visitors of that UTC day are hashed with; goes with its day */
+	SCHEMA_VISIT_CHANGE, /* what became of visits while a rebuild that adds them up is under way; see keep/rebuild.h */
 	SCHEMA_FIXED
 };
 
@@ -65,6 +66,11 @@ enum schema_visit_column { /* tally_visit */
 	VIC_VALUES, /* and the others of enum tally_visit_value */
 	VIC_COLUMNS = VIC_VALUES + TALLY_VISIT_VALUES
 };
+
+/* tally_visit_change: behind its key the columns of tally_visit from VIC_SITE on. */
+enum schema_visit_change_column { VCC_NODE, VCC_BATCH, VCC_LSN, VCC_IDX, VCC_NOW, VCC_FORM };
+#define VCC_OF(visit_column) (VCC_FORM - VIC_SITE + (visit_column))
+#define VCC_COLUMNS VCC_OF(VIC_COLUMNS)
 
 /* Columns of a rollup table that every one has, before its dimensions and metrics. */
 enum schema_rollup_column { RLC_SITE, RLC_GRAIN, RLC_BUCKET, RLC_KEY, RLC_NODE, RLC_FIXED };

@@ -7,7 +7,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += tests/e2e/lib/attribution.py tests/e2e/lib/harness.py tests/e2e/lib/servers.sh tests/e2e/lib/oracle.py \
 	tests/e2e/lib/refusals.py tests/e2e/query.py tests/e2e/funnels.py tests/e2e/live.py tests/e2e/truth.py tests/e2e/kill.py \
-	tests/e2e/visits.py tests/e2e/rollups.py tests/e2e/zone_change.py tests/e2e/lookups.py
+	tests/e2e/visits.py tests/e2e/rollups.py tests/e2e/visits_rebuild.py tests/e2e/zone_change.py tests/e2e/lookups.py
 
 dist_check_SCRIPTS += \
 	tests/e2e/bench.py \
@@ -46,6 +46,8 @@ dist_check_SCRIPTS += \
 	tests/e2e/upgrade.py \
 	tests/e2e/visits_mariadb.py \
 	tests/e2e/visits_sqlite.py \
+	tests/e2e/visits_rebuild_mariadb.py \
+	tests/e2e/visits_rebuild_sqlite.py \
 	tests/e2e/zone_change_mariadb.py \
 	tests/e2e/zone_change_sqlite.py \
 	tests/e2e/zones.py

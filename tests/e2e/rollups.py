@@ -254,7 +254,18 @@ def changes(d, load, watch, conf):
 def tables(d, db):
     if db:
         return sorted(r[0] for r in db.sql("SHOW TABLES LIKE 'tally_rollup_%'"))
-    return sorted(r[0] for r in d.sqlite("SELECT name FROM sqlite_schema WHERE name LIKE 'tally_rollup_%'"))
+    return sorted(r[0] for r in d.sqlite("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'tally_rollup_%'"))
+
+
+def leavings(d, db):
+    """Tables that are not those of a definition's last number."""
+    sql = "SELECT name, value FROM tally_meta WHERE name LIKE 'rollup/%'"
+    last = {}
+    for name, value in db.sql(sql) if db else d.sqlite(sql):
+        base, _, number = name[len("rollup/"):].partition("/")
+        last[base, value] = max(last.get((base, value), 1), int(number or 1))
+    kept = ["tally_rollup_%s%s" % (base, "__%d" % n if n > 1 else "") for (base, _), n in last.items()]
+    return [t for t in tables(d, db) if t not in kept]
 
 
 def verified(d, what):
@@ -287,7 +298,7 @@ def rebuilds(d, load, watch, db, days):
 
 def killed(d, load, watch, db, days):
     """At any moment of a rebuild: nothing is lost, doubled or short, and the next one goes through."""
-    done = 0
+    done = most = 0
     for i in range(20 if os.environ.get("TALLY_FULL") else 6):
         n = len(load.acked)
         d.flush()
@@ -296,11 +307,14 @@ def killed(d, load, watch, db, days):
         time.sleep(load.random.uniform(0, 0.25 if not db else 2.5))
         done += json.loads(d.tally("rebuild", "--status", "--json"))["state"] == "done"
         d.kill()
+        left = len(leavings(d, db))
+        most = max(most, left)
         d.start()
         load.more(50)
+        wait_for("the tables that a killed rebuild left (%d) to go" % left, lambda: not leavings(d, db), 60)
     settle(d, load)
     watch.check()
-    sources = check_all(d, load, "killed while it was rebuilt (%d were done)" % done, days)
+    sources = check_all(d, load, "killed while it was rebuilt (%d were done, %d table left)" % (done, most), days)
     equal(sources.get("rollup:pages"), 3 * (days + 1), "answers from the rollup")
     verified(d, "killed")
     load.go_on()

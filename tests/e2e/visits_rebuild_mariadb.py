@@ -1,0 +1,1 @@
+visits_rebuild.py
