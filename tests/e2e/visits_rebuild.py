@@ -194,7 +194,14 @@ def main(scene):
             settle(load, d)
             answers(d, load, "rebuilt while visits change", 1)
             load.go_on()
+        for turn in range(200):  # until some came at the right moment
+            if most.most:
+                break
+            d.tally("rebuild", "total", "--json")
         check(most.most > 0, "visits changed under a rebuild")
+        settle(load, d)
+        answers(d, load, "rebuilt while visits were told to change", 1)
+        load.go_on()
         most.ended = True
         most.thread.join()
         load.phase(2, 2)
