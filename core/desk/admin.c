@@ -18,13 +18,10 @@ static void ready(struct visit *v)
 	char why[256] = "", replicas[256] = "";
 	if (!view->ready || view->ready(view->arg, why)) {
 		if (v->desk->store)
-			store_note(v->desk->store, replicas);
-		if (*replicas) { /* answers come from elsewhere */
-			size_t n = strlen(why);
-			snprintf(why + n, sizeof why - n, "%s%s", n ? "; " : "", replicas);
-		}
+			store_note(v->desk->store, replicas); /* answers come from elsewhere */
 		text(v, 200, STR("text/plain; charset=utf-8"),
-			*why ? str_of(arena_printf(&v->rq->arena, "ready; %s\n", why)) : STR("ready\n"));
+			str_of(arena_printf(&v->rq->arena, "ready%s%s%s%s\n", *why ? "; " : "", why,
+				*replicas ? "; " : "", replicas)));
 		return;
 	}
 	text(v, 503, STR("text/plain; charset=utf-8"), str_of(arena_printf(&v->rq->arena, "not ready: %s\n", why)));

@@ -114,6 +114,7 @@ void news_failure(struct ship *s, int rc);
 void news_success(struct ship *s);
 /* The store was reached again; whether it also takes what it refused to take shows the next write. */
 void news_reached(struct ship *s);
+void news_guard_moved(struct ship *s);
 void news_stored(struct ship *s, const struct tally_batch *b, int64_t took_us, bool recovered);
 
 /* Rows of all tables. */

@@ -123,11 +123,22 @@ static void report_refused(struct ship *s, struct ship_report *out)
 	s->in->refusals = (struct ship_refusals){ 0 };
 }
 
-/* What failed may have been done all the same; what was refused was not. The first MOVED is news and no failure: it is
- * looked up at once. */
-static bool must_wait(const struct ship *s, int rc)
+/* What failed may have been done all the same; what was refused was not, and of what has moved the store is asked at
+ * once. */
+static bool must_wait(int rc)
 {
-	return rc != TALLY_SINK_BAD_ROW && (rc != TALLY_SINK_MOVED || s->failures > 1);
+	return rc != TALLY_SINK_BAD_ROW && rc != TALLY_SINK_MOVED;
+}
+
+/* Something else than the batch was made for: that is news, however often it comes, and no failure. The first MOVED that
+ * the guard does not explain is taken for news too. False = closing. */
+static bool heed_moved(struct ship *s, const struct tally_batch *b, const struct meta *meta)
+{
+	if (b->guard && meta && meta->epoch != b->guard->value) {
+		news_guard_moved(s);
+		return true;
+	}
+	return s->failures <= 1 || pause_after(s, TALLY_SINK_MOVED);
 }
 
 void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *out)
@@ -144,7 +155,8 @@ void job_batch(struct ship *s, const struct tally_batch *b, struct ship_report *
 		report_refused(s, out);
 	struct tally_position at;
 	const struct meta *meta = NULL;
-	if ((must_wait(s, rc) && !pause_after(s, rc)) || !find_position(s, &at, &meta)) {
+	if ((must_wait(rc) && !pause_after(s, rc)) || !find_position(s, &at, &meta) ||
+		(rc == TALLY_SINK_MOVED && !heed_moved(s, b, meta))) {
 		out->outcome = SHIP_CLOSED;
 		return;
 	}

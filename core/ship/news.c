@@ -60,6 +60,15 @@ void news_success(struct ship *s)
 	pthread_mutex_unlock(&s->stats_lock);
 }
 
+/* The failure that was told was none: a rebuild, another node's zone. */
+void news_guard_moved(struct ship *s)
+{
+	s->failures = 0;
+	pthread_mutex_lock(&s->stats_lock);
+	s->stats.breaker_open = false;
+	pthread_mutex_unlock(&s->stats_lock);
+}
+
 void news_reached(struct ship *s)
 {
 	pthread_mutex_lock(&s->stats_lock);

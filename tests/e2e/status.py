@@ -75,9 +75,6 @@ def refused(d):
     expect(d, "404 no such path", 404, None, None, path="/v1/nothing", method="GET")
     expect(d, "405 wrong method", 405, "method_not_allowed", None, method="DELETE")
     expect(d, "404 no such lookup", 404, "unknown_name", None, path="/v1/lookup/products/1", method="GET")
-    question = {"site_id": "s", "metrics": ["events"], "date_range": "day",
-                "filters": [["is", "event:name", ["a"], {"case_sensitive": False}]]}
-    expect(d, "501 not in this version", 501, "not_implemented", json.dumps(question), path="/v1/query")
 
 
 def raw(d, data):

@@ -228,6 +228,8 @@ static void test_a_sink_that_is_too_old_is_refused(void **state)
 	arena_free(&arena);
 }
 
+static void await_calls(_Atomic size_t *counter, size_t n);
+
 static void test_a_commit_is_stored(void **state)
 {
 	(void)state;
@@ -328,6 +330,44 @@ static void test_moved_rewinds_at_once(void **state)
 	struct ship_report r = send();
 	assert_int_equal(r.outcome, SHIP_REWIND);
 	assert_int_equal(r.position.lsn, 500);
+	come_home();
+}
+
+/* A rebuild after another, or nodes that start with other zones: nothing waits for that, and nobody is told that the store
+ * is away. */
+static void test_a_guard_that_goes_on_is_no_failure(void **state)
+{
+	(void)state;
+	const struct ship_pace slow = { 1, 2, 20, HOUR_US, HOUR_US, HOUR_US, 5 };
+	static const struct tally_guard another = { .key = "epoch", .column = "horizon", .value = 7 };
+	set_sail(&slow);
+	WRITES(TALLY_SINK_MOVED, TALLY_SINK_MOVED, TALLY_SINK_MOVED, TALLY_SINK_MOVED, TALLY_SINK_MOVED,
+		TALLY_SINK_MOVED);
+	port.batch.guard = &another;
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(send().outcome, SHIP_REWIND);
+		assert_false(stats().breaker_open);
+	}
+	assert_int_equal(send().outcome, SHIP_STORED);
+	come_home();
+}
+
+/* The guard stands where the batch saw it: something is wrong, and asking without pause would not mend it. */
+static void test_moved_without_a_reason_waits(void **state)
+{
+	(void)state;
+	const struct ship_pace slow = { 1, 2, 20, HOUR_US, HOUR_US, HOUR_US, 2 };
+	set_sail(&slow);
+	WRITES(TALLY_SINK_MOVED, TALLY_SINK_MOVED);
+	assert_int_equal(send().outcome, SHIP_REWIND);
+	ship_send(port.ship, &port.batch, false);
+	await_calls(&script.nwrites, 2);
+	await_calls(&script.npositions, 2);
+	struct ship_report r;
+	assert_false(ship_report(port.ship, &r));
+	assert_true(stats().breaker_open);
+	ship_nudge(port.ship);
+	assert_int_equal(await().outcome, SHIP_REWIND);
 	come_home();
 }
 
@@ -605,6 +645,8 @@ int main(void)
 		cmocka_unit_test(test_reconnect_rewinds_to_where_the_store_stands),
 		cmocka_unit_test(test_rows_only_are_never_taken_for_recovered),
 		cmocka_unit_test(test_moved_rewinds_at_once),
+		cmocka_unit_test(test_a_guard_that_goes_on_is_no_failure),
+		cmocka_unit_test(test_moved_without_a_reason_waits),
 		cmocka_unit_test(test_a_bad_row_is_named),
 		cmocka_unit_test(test_a_refused_rollup_row_stops),
 		cmocka_unit_test(test_one_in_a_hundred_may_be_bad),
