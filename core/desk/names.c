@@ -31,7 +31,6 @@ static const struct {
 static const char *const metric_names[] = { "events", "pageviews", "visitors", "percentage", "conversion_rate", "sum:F",
 	"avg:F", "min:F", "max:F", "p50:F", "p90:F", "p95:F", "p99:F", "visits", "views_per_visit", "bounce_rate",
 	"visit_duration", NULL };
-static const char *const metric_later[] = { NULL };
 
 static const struct {
 	const char *name;
@@ -106,26 +105,12 @@ const char *const *query_operator_names(void)
 	return operator_names;
 }
 
-static bool listed(const char *const *list, struct tally_str name)
-{
-	for (; *list; list++)
-		if (str_eq(str_of(*list), name))
-			return true;
-	return false;
-}
-
 static int unknown(struct query_error *err, const char *what, struct tally_str name, const char *const *legal)
 {
 	query_fail(err, 400, "unknown_name", "there is no %s \"%.*s\"", what, (int)(name.len < 128 ? name.len : 128),
 		name.ptr);
 	err->legal = legal;
 	return -EINVAL;
-}
-
-static int later(struct query_error *err, const char *what, struct tally_str name)
-{
-	return query_fail(err, 501, "not_implemented", "this version does not answer the %s \"%.*s\"", what,
-		(int)name.len, name.ptr);
 }
 
 /* The 95 of "p95"; 0 = no such word. */
@@ -178,8 +163,6 @@ static int metric_of(struct tally_str name, struct query_metric *m, struct query
 		m->kind = QM_QUANTILE;
 		return metric_field(m, str_make(colon + 1, name.len - word.len - 1), err);
 	}
-	if (listed(metric_later, name))
-		return later(err, "metric", name);
 	return unknown(err, "metric", name, metric_names);
 }
 
