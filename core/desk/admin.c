@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator asks: alive, ready, metrics, ledger. No plugin stands before these. */
-#include <stdio.h>
-#include <string.h>
-
 #include "desk/inner.h"
 #include "meter/meter.h"
 

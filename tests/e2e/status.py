@@ -72,6 +72,8 @@ def refused(d):
     expect(d, "422 too old", 422, "time_out_of_range", '{"name":"a","time":1000000000}')
     expect(d, "422 value as text", 422, "invalid_type", '{"name":"a","value":"12"}')
     expect(d, "422 name too long", 422, "too_long", json.dumps({"name": "n" * 129}))
+    for path in ("/v1/click", "/tally.js"):
+        expect(d, "501 not in this version", 501, "not_implemented", None, path=path, method="GET")
     expect(d, "404 no such path", 404, None, None, path="/v1/nothing", method="GET")
     expect(d, "405 wrong method", 405, "method_not_allowed", None, method="DELETE")
     expect(d, "404 no such lookup", 404, "unknown_name", None, path="/v1/lookup/products/1", method="GET")
